@@ -1,0 +1,38 @@
+//! Every bound of this crate, with its reason.
+
+/// Bytes of one token (AAT draft section 4.3.1 recommends 64 KiB).
+pub const TOKEN_BYTES_MAX: usize = 65_536;
+/// Bytes of a whole chain (AAT draft section 4.3.1 recommends 256 KiB).
+pub const CHAIN_BYTES_MAX: usize = 262_144;
+/// Bytes of a chain that travels in the `Authorization` field: what common servers take in one head.
+pub const CHAIN_HEADER_BYTES_MAX: usize = 12_288;
+/// Links below the root (AAT draft section 4.3, `MAX_DELEGATION_DEPTH`).
+pub const DELEGATION_DEPTH_MAX: u64 = 32;
+/// Nesting of `all` and `any` (AAT draft section 7, step 3n, `MAX_CONSTRAINT_DEPTH`).
+pub const CONSTRAINT_DEPTH_MAX: usize = 32;
+/// Clauses of one `all` or `any`, values of one set: keeps matching polynomial and small.
+pub const CONSTRAINT_CLAUSES_MAX: usize = 1_024;
+/// Seconds that an `iat` or `created` may lie ahead of our clock (AAT draft section 4.4 recommends 30).
+pub const CLOCK_SKEW_SECS: u64 = 30;
+/// Seconds from `iat` to `exp` of a token unless configured lower.
+pub const TOKEN_LIFETIME_SECS_MAX: u64 = 86_400;
+/// Seconds from `created` to `expires` of a request signature: a signed request is for now, not for later.
+pub const SIGNATURE_LIFETIME_SECS_MAX: u64 = 60;
+/// Nesting of JSON in requests and tokens.
+pub const JSON_DEPTH_MAX: usize = 64;
+/// Characters of one JSON number: beyond this no business value lies.
+pub const JSON_NUMBER_CHARS_MAX: usize = 64;
+/// Bytes of a request body that is read whole (1 MiB).
+pub const BODY_BYTES_MAX: usize = 1_048_576;
+/// Bytes of a request target.
+pub const TARGET_BYTES_MAX: usize = 8_192;
+/// Header fields of one request.
+pub const HEADERS_MAX: usize = 64;
+/// Bytes of all header names and values of one request.
+pub const HEADER_BYTES_MAX: usize = 32_768;
+/// Bytes of a SPIFFE ID (SPIFFE-ID section 2.4 asks for at most 2048).
+pub const SPIFFE_ID_BYTES_MAX: usize = 2_048;
+/// Characters of a nonce.
+pub const NONCE_CHARS_MAX: usize = 128;
+/// Nonces kept by one replay window: 60 s + 30 s of skew at about 20,000 requests/s.
+pub const REPLAY_ENTRIES_MAX: usize = 2_000_000;
