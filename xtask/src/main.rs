@@ -1,1 +1,161 @@
-fn main() {}
+//! Every task of the repository. `cargo xtask check` is what the README names and what CI runs.
+//!
+//! `cargo xtask check` sets up what the tests need (Debian packages, Python oracles in `target/oracles`), then runs
+//! formatting, lints, dependency checks and every test, and says plainly what it skipped and why. With `CI=true`
+//! nothing may be skipped: what would be skipped is then an error.
+
+mod oracles;
+mod report;
+mod run;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Parser, Subcommand};
+
+use crate::report::Report;
+use crate::run::{Step, run};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Every task of the repository")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Set up, format check, lints, dependency checks, every test: what CI runs
+    Check,
+    /// Install what the tests need: Debian packages, Python oracles
+    Setup,
+    /// rustfmt, clippy and the documentation's own lints
+    Lint,
+    /// Licences, sources, duplicate stacks and, where its database can be had, advisories
+    Deny,
+    /// Every test, those that need an oracle included
+    Test,
+    /// The tests of the build in which a defence can be switched off
+    Fault,
+    /// Run the pilot and write its recording to docs/pilot.txt
+    RecordPilot,
+}
+
+fn main() -> ExitCode {
+    let task = Arguments::parse().task;
+    let root = root();
+    let started = Instant::now();
+    let mut report = Report::new(std::env::var_os("CI").is_some_and(|value| value == "true"));
+    let outcome = match task {
+        Task::Check => check(&root, &mut report),
+        Task::Setup => oracles::set_up(&root, &mut report),
+        Task::Lint => lint(&root, &mut report),
+        Task::Deny => deny(&root, &mut report),
+        Task::Test => test(&root, &mut report),
+        Task::Fault => fault(&root, &mut report),
+        Task::RecordPilot => record_pilot(&root, &mut report),
+    };
+    report.finish(outcome, started.elapsed())
+}
+
+/// The repository's root: xtask's own folder is one below it.
+fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_path_buf()
+}
+
+fn check(root: &Path, report: &mut Report) -> Result<(), String> {
+    oracles::set_up(root, report)?;
+    lint(root, report)?;
+    deny(root, report)?;
+    test(root, report)?;
+    fault(root, report)
+}
+
+fn lint(root: &Path, report: &mut Report) -> Result<(), String> {
+    run(root, report, &Step::cargo("format", &["fmt", "--all", "--check"]))?;
+    run(
+        root,
+        report,
+        &Step::cargo(
+            "clippy",
+            &["clippy", "--release", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
+        ),
+    )
+}
+
+/// `cargo deny` from the Python package that ships its binary. The advisory database lies on a host that not every
+/// machine reaches: where it can't be had that is printed, the one gap that is allowed.
+fn deny(root: &Path, report: &mut Report) -> Result<(), String> {
+    let Some(deny) = oracles::cargo_deny(root) else {
+        return report.skip("cargo deny", "the oracles are not set up: cargo xtask setup");
+    };
+    let deny = deny.to_string_lossy().into_owned();
+    run(
+        root,
+        report,
+        &Step::new("dependencies", &deny, &["--locked", "check", "bans", "licenses", "sources"]),
+    )?;
+    let advisories = Step::new("advisories", &deny, &["--locked", "check", "advisories"]);
+    if let Err(problem) = run::quietly(root, &advisories) {
+        if !problem.contains("failed to fetch advisory database") {
+            return Err(problem);
+        }
+        report.note(format!(
+            "advisories: the database could not be had here; last checked {}",
+            std::fs::read_to_string(root.join("docs/measured/advisories.txt"))
+                .unwrap_or_else(|_| "never".into())
+                .trim()
+        ));
+    }
+    Ok(())
+}
+
+fn test(root: &Path, report: &mut Report) -> Result<(), String> {
+    // Tests that need an oracle are `#[ignore]`d for a bare `cargo test`; here they run, or are counted as skipped.
+    let mut arguments = vec!["test", "--release", "--workspace", "--locked", "--no-fail-fast"];
+    let python = oracles::python(root);
+    if python.is_some() {
+        arguments.extend(["--", "--include-ignored"]);
+    } else {
+        report.skip("tests with a Python oracle", "the oracles are not set up: cargo xtask setup")?;
+    }
+    let mut step = Step::cargo("tests", &arguments);
+    if let Some(python) = python {
+        step = step.env("KILLICK_ORACLE_PYTHON", python.to_string_lossy().into_owned());
+    }
+    run(root, report, &step)
+}
+
+/// Built into a target folder of its own, so that no shipped binary can be mistaken for it.
+fn fault(root: &Path, report: &mut Report) -> Result<(), String> {
+    let arguments = [
+        "test",
+        "--release",
+        "--locked",
+        "--package",
+        "killick",
+        "--features",
+        "fault-injection",
+        "--test",
+        "fault_injection",
+        "--target-dir",
+        "target/fault-injection",
+    ];
+    run(root, report, &Step::cargo("tests with defences off", &arguments))
+}
+
+fn record_pilot(root: &Path, report: &mut Report) -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|error| format!("cannot make a folder: {error}"))?;
+    let dir = folder.path().join("pilot").to_string_lossy().into_owned();
+    let recording = root.join("docs/pilot.txt").to_string_lossy().into_owned();
+    run(
+        root,
+        report,
+        &Step::cargo(
+            "pilot",
+            &["run", "--release", "--locked", "--", "pilot", "--dir", &dir, "--record", &recording],
+        ),
+    )
+}

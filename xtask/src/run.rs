@@ -1,0 +1,82 @@
+//! Runs one step and says how long it took.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::report::Report;
+
+/// A program with its arguments, and the name under which its outcome is reported.
+pub struct Step {
+    name: String,
+    program: String,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+impl Step {
+    /// A step that runs any program.
+    pub fn new(name: &str, program: &str, arguments: &[&str]) -> Self {
+        Self {
+            name: name.to_owned(),
+            program: program.to_owned(),
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            environment: Vec::new(),
+        }
+    }
+
+    /// A step that runs the same cargo that runs this.
+    pub fn cargo(name: &str, arguments: &[&str]) -> Self {
+        Self::new(name, &std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()), arguments)
+    }
+
+    /// The step with one more environment variable.
+    pub fn env(mut self, name: &str, value: String) -> Self {
+        self.environment.push((name.to_owned(), value));
+        self
+    }
+
+    fn command(&self, root: &Path) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).current_dir(root).stdin(Stdio::null());
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+/// Runs the step with its output shown. Errs if it cannot start or fails.
+pub fn run(root: &Path, report: &mut Report, step: &Step) -> Result<(), String> {
+    report.heading(&step.name);
+    let started = Instant::now();
+    let status = step
+        .command(root)
+        .status()
+        .map_err(|error| format!("{}: cannot start `{}`: {error}", step.name, step.program))?;
+    if !status.success() {
+        return Err(format!(
+            "{}: `{} {}` failed ({status})",
+            step.name,
+            step.program,
+            step.arguments.join(" ")
+        ));
+    }
+    report.done(&step.name, started.elapsed());
+    Ok(())
+}
+
+/// Runs the step with its output kept back; the error holds it.
+pub fn quietly(root: &Path, step: &Step) -> Result<(), String> {
+    let output = step
+        .command(root)
+        .output()
+        .map_err(|error| format!("{}: cannot start `{}`: {error}", step.name, step.program))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!(
+        "{}: {}{}",
+        step.name,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    ))
+}
