@@ -1,14 +1,14 @@
 //! The action catalogue: every HTTP operation that agents may ask for, mapped to one action with typed arguments. What
-//! is not in it is denied.
+//! is not in it is denied. The document and its rules are described in `docs/spec/catalogue.md`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use killick_proof::call::ParsedCall;
-use killick_proof::grammar::{ActionSchemas, ArgumentSchema};
-use killick_proof::json::Json;
+use killick_proof::grammar::{ActionPattern, ActionSchemas, ArgumentSchema};
 use killick_proof::token::CatalogueRef;
-use killick_proof::Refusal;
 use serde::{Deserialize, Serialize};
+
+use crate::limits::{ARGUMENTS_MAX, NAME_BYTES_MAX, OPERATIONS_MAX, UPSTREAMS_MAX};
+use crate::route::{Routes, Segment, parse_template};
 
 /// The document, as it stands in `catalogue.json` and in the signed bundle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,12 +47,23 @@ pub enum Risk {
     Critical,
 }
 
+impl Risk {
+    /// `read`, `write`, `critical`
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Risk::Read => "read",
+            Risk::Write => "write",
+            Risk::Critical => "critical",
+        }
+    }
+}
+
 /// One HTTP operation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Operation {
     /// `verb:resource`, e.g. `read:invoices`. Several operations may share an action if they have one upstream and
-    /// the same arguments; otherwise the catalogue is refused.
+    /// the same arguments (name, type, required, sensitive); otherwise the catalogue is refused.
     pub action: String,
     /// Name of the upstream.
     pub upstream: String,
@@ -116,10 +127,31 @@ pub enum ArgumentType {
     Array,
 }
 
+impl ArgumentType {
+    /// Its JSON Schema name: `string`, `integer` …
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ArgumentType::String => "string",
+            ArgumentType::Integer => "integer",
+            ArgumentType::Number => "number",
+            ArgumentType::Boolean => "boolean",
+            ArgumentType::Object => "object",
+            ArgumentType::Array => "array",
+        }
+    }
+}
+
 /// A checked catalogue, indexed for matching.
 #[derive(Debug)]
 pub struct Catalogue {
     document: CatalogueDocument,
+    /// Of every operation, in the document's order.
+    templates: Vec<Vec<Segment>>,
+    routes: Routes,
+    /// Index of each action's first operation.
+    actions: HashMap<String, usize>,
+    /// Host name (and port, where the document gives one) → upstream.
+    hosts: HashMap<String, String>,
 }
 
 /// Why a catalogue is refused, as a whole.
@@ -127,22 +159,34 @@ pub struct Catalogue {
 #[error("catalogue: {0}")]
 pub struct CatalogueError(pub String);
 
-/// An operation that a call matched, with its arguments as the token's constraints see them: optional ones that the
-/// call omits are `null`.
-#[derive(Clone, Debug)]
-pub struct Matched<'a> {
-    /// The operation.
-    pub operation: &'a Operation,
-    /// The arguments.
-    pub arguments: BTreeMap<String, Json>,
-}
-
 impl Catalogue {
     /// Checks and indexes a document: unique `(method, path)`, no two templates that match one path, unique argument
-    /// names, one upstream and one argument list per action, known upstreams, bounds.
+    /// names, one upstream and one argument list per action, known upstreams, bounds. Errs naming the operation.
     pub fn new(document: CatalogueDocument) -> Result<Self, CatalogueError> {
-        let _ = document;
-        todo!()
+        if document.id.is_empty() || document.id.len() > NAME_BYTES_MAX || document.id.chars().any(char::is_control) {
+            return Err(CatalogueError(format!("its id is not 1 to {NAME_BYTES_MAX} printable bytes")));
+        }
+        if document.operations.len() > OPERATIONS_MAX {
+            return Err(CatalogueError(format!("it has more than {OPERATIONS_MAX} operations")));
+        }
+        let hosts = check_upstreams(&document.upstreams)?;
+        let mut templates = Vec::with_capacity(document.operations.len());
+        let mut routes = Routes::default();
+        let mut actions: HashMap<String, usize> = HashMap::new();
+        for (index, operation) in document.operations.iter().enumerate() {
+            let refuse = |why: String| CatalogueError(format!("operation {}: {why}", operation.name()));
+            let template = check_operation(operation, &document.upstreams).map_err(refuse)?;
+            routes.insert(&operation.method, &template, index).map_err(|other| {
+                let other = document.operations.get(other).map(Operation::name).unwrap_or_default();
+                refuse(format!("a path could match both it and {other}"))
+            })?;
+            templates.push(template);
+            let first = *actions.entry(operation.action.clone()).or_insert(index);
+            if let Some(first) = document.operations.get(first).filter(|_| first != index) {
+                check_same_action(first, operation).map_err(refuse)?;
+            }
+        }
+        Ok(Self { document, templates, routes, actions, hosts })
     }
 
     /// The document.
@@ -155,26 +199,210 @@ impl Catalogue {
         CatalogueRef { id: self.document.id.clone(), version: self.document.version }
     }
 
-    /// Finds the call's operation and reads its arguments. Errs with `tool.unknown`, `arg.missing`, `arg.type`,
-    /// `arg.unlisted`, `http.content_type`.
-    pub fn match_call(&self, call: &ParsedCall) -> Result<Matched<'_>, Refusal> {
-        let _ = call;
-        todo!()
-    }
-
     /// The operation of an action, for clients that know the action and its arguments only. The first, if several.
     pub fn operation(&self, action: &str) -> Option<&Operation> {
-        self.document.operations.iter().find(|operation| operation.action == action)
+        self.document.operations.get(*self.actions.get(action)?)
+    }
+
+    /// The upstream that agents know under this `Host` (RFC 9110 section 7.2): its name and record. Letter case, a
+    /// final dot and the default ports 80 and 443 make no difference, unless the catalogue itself gives a port.
+    pub fn upstream_of_host(&self, host: &str) -> Option<(&str, &Upstream)> {
+        let host = host.to_ascii_lowercase();
+        let without_port = || host.strip_suffix(":80").or_else(|| host.strip_suffix(":443")).unwrap_or(&host);
+        let name = self.hosts.get(&host).or_else(|| {
+            let bare = without_port();
+            self.hosts.get(bare.strip_suffix('.').unwrap_or(bare))
+        })?;
+        self.document.upstreams.get_key_value(name).map(|(name, upstream)| (name.as_str(), upstream))
+    }
+
+    /// The operation that matches method and percent-decoded path segments, with its template.
+    pub(crate) fn route(&self, method: &str, segments: &[String]) -> Option<(&Operation, &[Segment])> {
+        // `/` has no segments, whichever way it was split.
+        let segments = match segments {
+            [only] if only.is_empty() => &[],
+            segments => segments,
+        };
+        let index = self.routes.find(method, segments)?;
+        Some((self.document.operations.get(index)?, self.templates.get(index)?))
+    }
+
+    /// The template of an action's first operation.
+    pub(crate) fn template_of(&self, action: &str) -> Option<&[Segment]> {
+        self.templates.get(*self.actions.get(action)?).map(Vec::as_slice)
     }
 }
 
 impl ActionSchemas for Catalogue {
     fn actions(&self) -> Vec<String> {
-        todo!()
+        let mut actions: Vec<String> = self.actions.keys().cloned().collect();
+        actions.sort_unstable();
+        actions
     }
 
     fn arguments(&self, action: &str) -> Option<Vec<ArgumentSchema>> {
-        let _ = action;
-        todo!()
+        let arguments = &self.operation(action)?.arguments;
+        Some(arguments.iter().map(|a| ArgumentSchema { name: a.name.clone(), required: a.required }).collect())
     }
+}
+
+impl Operation {
+    /// `GET /invoices/{id}`, for people.
+    pub fn name(&self) -> String {
+        format!("`{} {}`", self.method, self.path)
+    }
+
+    /// `payments` of `create:payments`.
+    pub fn resource(&self) -> &str {
+        self.action.split_once(':').map_or("", |(_, resource)| resource)
+    }
+
+    /// `create` of `create:payments`.
+    pub fn verb(&self) -> &str {
+        self.action.split_once(':').map_or("", |(verb, _)| verb)
+    }
+}
+
+impl Upstream {
+    /// The URL without a final slash: a path is appended to it.
+    pub fn base_url(&self) -> &str {
+        self.url.strip_suffix('/').unwrap_or(&self.url)
+    }
+}
+
+fn check_upstreams(upstreams: &BTreeMap<String, Upstream>) -> Result<HashMap<String, String>, CatalogueError> {
+    if upstreams.len() > UPSTREAMS_MAX {
+        return Err(CatalogueError(format!("it has more than {UPSTREAMS_MAX} upstreams")));
+    }
+    let mut hosts = HashMap::new();
+    for (name, upstream) in upstreams {
+        let refuse = |why: String| CatalogueError(format!("upstream `{name}`: {why}"));
+        if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+            return Err(refuse("its name is empty, too long or not printable".to_owned()));
+        }
+        let base = upstream.base_url();
+        let authority = base.strip_prefix("http://").or_else(|| base.strip_prefix("https://"));
+        // Paths are the same at the gateway and at the upstream, so the URL has none; credentials belong in the vault.
+        if !authority.is_some_and(|authority| is_host(authority)) {
+            return Err(refuse(format!("`{}` is not `http://host[:port]` or `https://host[:port]`", upstream.url)));
+        }
+        for host in &upstream.hosts {
+            let folded = host.to_ascii_lowercase();
+            if !is_host(host) {
+                return Err(refuse(format!("`{host}` is not a host name")));
+            }
+            if hosts.insert(folded, name.clone()).is_some() {
+                return Err(refuse(format!("the host `{host}` is given twice")));
+            }
+        }
+    }
+    Ok(hosts)
+}
+
+/// Whether it is a host name, an IPv4 address or a bracketed IPv6 address, with a port or without.
+fn is_host(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let host_ok = match inner {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            !host.is_empty()
+                && host.len() <= NAME_BYTES_MAX
+                && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
+        }
+    };
+    host_ok && port.is_none_or(|port| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok())
+}
+
+fn check_operation(operation: &Operation, upstreams: &BTreeMap<String, Upstream>) -> Result<Vec<Segment>, String> {
+    if !is_action(&operation.action) {
+        return Err(format!("`{}` is not an action of the form `verb:resource`", operation.action));
+    }
+    if !upstreams.contains_key(&operation.upstream) {
+        return Err(format!("there is no upstream `{}`", operation.upstream));
+    }
+    // Closed list: CONNECT and TRACE are no operations (RFC 9110 sections 9.3.6 and 9.3.8).
+    if !matches!(operation.method.as_str(), "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") {
+        return Err("its method is none of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".to_owned());
+    }
+    let template = parse_template(&operation.path).map_err(|why| format!("its path {why}"))?;
+    if operation.arguments.len() > ARGUMENTS_MAX {
+        return Err(format!("it has more than {ARGUMENTS_MAX} arguments"));
+    }
+    let mut parameters = HashSet::new();
+    for segment in &template {
+        if let Segment::Parameter(name) = segment {
+            if !parameters.insert(name.as_str()) {
+                return Err(format!("its path names `{{{name}}}` twice"));
+            }
+        }
+    }
+    let mut names = HashSet::new();
+    for argument in &operation.arguments {
+        if !names.insert(argument.name.as_str()) {
+            return Err(format!("the argument `{}` is given twice", argument.name));
+        }
+        check_argument(argument, operation).map_err(|why| format!("the argument `{}` {why}", argument.name))?;
+        if argument.place == Place::Path && !parameters.remove(argument.name.as_str()) {
+            return Err(format!("the argument `{}` is not in the path", argument.name));
+        }
+    }
+    if let Some(name) = parameters.iter().min() {
+        return Err(format!("the path's `{{{name}}}` is not among the arguments"));
+    }
+    Ok(template)
+}
+
+fn check_argument(argument: &Argument, operation: &Operation) -> Result<(), String> {
+    let name = argument.name.as_bytes();
+    let letters_ok = name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+    if name.len() > NAME_BYTES_MAX
+        || !letters_ok
+        || !name.first().is_some_and(|first| first.is_ascii_alphabetic() || *first == b'_')
+    {
+        return Err("is not a name (a letter or `_`, then letters, digits, `_`, `-`, `.`)".to_owned());
+    }
+    let structured = matches!(argument.kind, ArgumentType::Object | ArgumentType::Array);
+    match argument.place {
+        Place::Path if !argument.required => Err("stands in the path and so is required".to_owned()),
+        Place::Path | Place::Query if structured => {
+            Err(format!("is of type {}, which has no one text form", argument.kind.as_str()))
+        }
+        // RFC 9110 sections 9.3.1, 9.3.2, 9.3.5 and 9.3.7: content has no defined meaning there.
+        Place::Body if !matches!(operation.method.as_str(), "POST" | "PUT" | "PATCH") => {
+            Err(format!("stands in the body, which {} has not", operation.method))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `verb:resource` of lower-case letters, digits, `-`, `_`, `.`; the verb begins with a letter; the resource is not
+/// `none`, which people write for a deny.
+fn is_action(text: &str) -> bool {
+    let word = |word: &str| {
+        word.as_bytes().first().is_some_and(u8::is_ascii_lowercase)
+            && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'))
+    };
+    let parts = text.split_once(':');
+    text.len() <= NAME_BYTES_MAX
+        && parts.is_some_and(|(verb, resource)| word(verb) && word(resource) && resource != "none")
+        && ActionPattern::parse(text).is_ok_and(|pattern| pattern.matches(text))
+}
+
+fn check_same_action(first: &Operation, operation: &Operation) -> Result<(), String> {
+    let (action, other) = (&operation.action, first.name());
+    if first.upstream != operation.upstream {
+        return Err(format!("it shares the action `{action}` with {other}, which has another upstream"));
+    }
+    let signature = |operation: &Operation| {
+        let arguments = operation.arguments.iter();
+        arguments.map(|a| (a.name.clone(), (a.kind.as_str(), a.required, a.sensitive))).collect::<BTreeMap<_, _>>()
+    };
+    if signature(first) != signature(operation) {
+        return Err(format!("it shares the action `{action}` with {other}, which has other arguments"));
+    }
+    Ok(())
 }
