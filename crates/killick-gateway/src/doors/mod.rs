@@ -1,0 +1,4 @@
+//! The ways into the line.
+
+pub(crate) mod http;
+pub(crate) mod well_known;

@@ -1,0 +1,197 @@
+//! The life of one request: a straight line of types, each stage entered only with the value of the one before.
+//!
+//! `RawRequest → ParsedCall → AuthenticatedCall → AuthorisedCall → RecordedCall → Forwarded → Receipt`
+//!
+//! Doors are ways in and out of [`handle`]; nothing is forwarded but through it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use killick_decide::entry::Outcome;
+use killick_decide::{Decision, authorise};
+use killick_ledger::{Ledger, LedgerError, Recorded, Submitted};
+use killick_proof::call::{PublicOrigins, RawRequest, parse_call};
+use killick_proof::keys::sha256;
+use killick_proof::replay::ReplayWindow;
+use killick_proof::verified::verify_call;
+use killick_proof::{AuthenticatedCall, Code, ParsedCall, Refusal, UnixTime};
+
+use crate::bundles::{Bundles, Held};
+use crate::chains::Chains;
+use crate::clock::Forward;
+use crate::metrics::{Metrics, Stage};
+use crate::pass::Pass;
+use crate::respond::{self, Reply};
+use crate::strangers::{Stranger, Strangers};
+use crate::upstream::{Forwarded, Upstreams};
+
+/// Everything that the line works with; shared by all requests of a gateway.
+pub(crate) struct Line {
+    pub(crate) public: PublicOrigins,
+    pub(crate) bundles: Arc<Bundles>,
+    pub(crate) chains: Chains,
+    /// Locked for the time of one look-up.
+    pub(crate) replay: Mutex<ReplayWindow>,
+    pub(crate) ledger: Ledger,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) strangers: Strangers,
+    pub(crate) clock: Arc<Forward>,
+    pub(crate) metrics: Metrics,
+    #[cfg(feature = "fault-injection")]
+    pub(crate) fault: crate::fault::Fault,
+}
+
+/// Answers one request. Every way out is a durable record, a refusal that was recorded or counted, or a failure that
+/// released nothing.
+pub(crate) async fn handle(line: &Line, raw: RawRequest) -> Reply {
+    let started = Instant::now();
+    let stranger = Stranger::of(&raw);
+    let reply = match admit(line, raw) {
+        Ok((call, held, now)) => answer(line, call, &held, now).await,
+        Err(refusal) => refuse(line, &stranger, &refusal).await,
+    };
+    line.metrics.spent(Stage::Total, started);
+    line.metrics.answered(&reply);
+    tracing::info!(
+        request_id = stranger.request_id,
+        verdict = ?reply.verdict,
+        code = reply.code.map_or("none", Code::as_str),
+        status = reply.status.as_u16(),
+        "answered"
+    );
+    reply
+}
+
+/// Parse, verify, admit: who is this, and is it now?
+fn admit(line: &Line, raw: RawRequest) -> Result<(AuthenticatedCall, Arc<Held>, UnixTime), Refusal> {
+    let now = line.clock.checked_now()?;
+    #[cfg(feature = "fault-injection")]
+    let copy = raw.clone();
+
+    let started = Instant::now();
+    let parsed = parse_call(raw, &line.public).and_then(not_reserved);
+    line.metrics.spent(Stage::Parse, started);
+
+    let started = Instant::now();
+    let held = line.bundles.current()?;
+    let verified =
+        parsed.and_then(|call| verify_call(call, &held.bundle.trust, &|hash| line.chains.get(hash), now));
+    let admitted = verified.and_then(|call| {
+        // A panic while the window was locked may have left it in the middle of a change: in doubt, deny.
+        let poisoned =
+            |_| Refusal::new(Code::InternalError, "the replay window failed; nothing is permitted");
+        line.replay.lock().map_err(poisoned)?.admit(call, now)
+    });
+    line.metrics.spent(Stage::Verify, started);
+
+    #[cfg(feature = "fault-injection")]
+    let admitted =
+        admitted.or_else(|refusal| line.fault.admit_anyway(copy, &line.public, &held, refusal, now));
+
+    let call = admitted?;
+    not_stale(&call, &held, now)?;
+    Ok((call, held, now))
+}
+
+/// The gateway's own paths are answered by the door and never forwarded, however they are spelt.
+fn not_reserved(call: ParsedCall) -> Result<ParsedCall, Refusal> {
+    match call.segments() {
+        [first, second, ..]
+            if first.eq_ignore_ascii_case(".well-known") && second.eq_ignore_ascii_case("killick") =>
+        {
+            Err(Refusal::new(Code::ToolUnknown, "paths under /.well-known/killick/ are the gateway's own"))
+        }
+        _ => Ok(call),
+    }
+}
+
+/// How old the bundle may be depends on the operation's risk, so the operation is looked up; only once the bundle is
+/// old enough for it to matter. An operation that is unknown, or does not match, is denied by the decision itself.
+fn not_stale(call: &AuthenticatedCall, held: &Held, now: UnixTime) -> Result<(), Refusal> {
+    if !held.may_be_stale(now) {
+        return Ok(());
+    }
+    match held.bundle.catalogue.match_call(call.call()) {
+        Ok(matched) => held.fresh_for(matched.operation.risk, now),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Authorise, submit, record, pass, forward, release, close.
+async fn answer(line: &Line, call: AuthenticatedCall, held: &Held, now: UnixTime) -> Reply {
+    let request_id = call.call().request_id().to_owned();
+
+    let started = Instant::now();
+    let decision = authorise(call, &held.bundle, now);
+    line.metrics.spent(Stage::Decide, started);
+
+    let submitted = match line.ledger.submit(decision) {
+        Ok(submitted) => submitted,
+        Err(error) => return unrecorded(&error, &request_id),
+    };
+    if let Some(pass) = Pass::read_ahead(&submitted) {
+        // A read changes nothing: the upstream works while the record is on its way to the disk. What it answers is
+        // released only with the record.
+        return match tokio::join!(record(line, submitted), forward(line, pass)) {
+            (Ok(record), forwarded) => close(line, forwarded, record),
+            (Err(error), _) => unrecorded(&error, &request_id),
+        };
+    }
+    let record = match record(line, submitted).await {
+        Ok(record) => record,
+        Err(error) => return unrecorded(&error, &request_id),
+    };
+    match Pass::after(&record) {
+        Some(pass) => close(line, forward(line, pass).await, record),
+        None => respond::denied(&record),
+    }
+}
+
+async fn record(line: &Line, submitted: Submitted<Decision>) -> Result<Recorded<Decision>, LedgerError> {
+    let started = Instant::now();
+    let record = submitted.durable().await;
+    line.metrics.spent(Stage::Record, started);
+    record
+}
+
+async fn forward(line: &Line, pass: Pass) -> Forwarded {
+    let started = Instant::now();
+    let forwarded = line.upstreams.forward(pass).await;
+    line.metrics.spent(Stage::Forward, started);
+    forwarded
+}
+
+/// Submits the outcome, for which the caller does not wait, and releases the reply.
+fn close(line: &Line, forwarded: Forwarded, record: Recorded<Decision>) -> Reply {
+    let answer = forwarded.answer.as_ref().ok();
+    let outcome = Outcome {
+        request_id: forwarded.request_id.clone(),
+        decision_index: record.index(),
+        at: forwarded.at,
+        agent: forwarded.agent.clone(),
+        status: answer.map(|answer| answer.status.as_u16()),
+        response_digest: answer.map(|answer| sha256(&answer.body)),
+        forwarded_digest: forwarded.forwarded_digest,
+    };
+    match line.ledger.submit(outcome) {
+        Ok(submitted) => drop(submitted),
+        Err(error) => {
+            line.metrics.outcome_lost();
+            tracing::error!(%error, request_id = forwarded.request_id, "an outcome could not be recorded");
+        }
+    }
+    respond::release(forwarded, record)
+}
+
+/// Refuses a caller who proved nothing: with an entry of its own if it is one of the first of its kind.
+pub(crate) async fn refuse(line: &Line, stranger: &Stranger, refusal: &Refusal) -> Reply {
+    match line.strangers.record(&line.ledger, stranger, refusal, line.clock.now()).await {
+        Ok(record) => respond::refused(refusal, &stranger.request_id, record.as_ref()),
+        Err(error) => unrecorded(&error, &stranger.request_id),
+    }
+}
+
+fn unrecorded(error: &LedgerError, request_id: &str) -> Reply {
+    tracing::error!(%error, request_id, "nothing can be recorded, so nothing is released");
+    respond::unrecorded(error, request_id)
+}
