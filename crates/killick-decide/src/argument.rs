@@ -85,7 +85,8 @@ fn is_plain_number(text: &str, fraction: bool) -> bool {
     };
     let whole_ok = digits(whole) && (whole == "0" || !whole.starts_with('0'));
     let places_ok = places.is_none_or(digits);
-    let negative_zero = unsigned.len() != text.len() && !unsigned.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
+    let negative_zero =
+        unsigned.len() != text.len() && !unsigned.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
     whole_ok && places_ok && !negative_zero
 }
 
@@ -150,8 +151,18 @@ mod tests {
     #[test]
     fn integers_are_known_however_they_are_written() {
         for (text, integer) in [
-            ("1000", true), ("1e3", true), ("2.0", true), ("0", true), ("-5", true), ("1.5e1", true), ("100e-2", true),
-            ("0.5", false), ("1e-1", false), ("12.34", false), ("9007199254740993", true), ("0e-5", true),
+            ("1000", true),
+            ("1e3", true),
+            ("2.0", true),
+            ("0", true),
+            ("-5", true),
+            ("1.5e1", true),
+            ("100e-2", true),
+            ("0.5", false),
+            ("1e-1", false),
+            ("12.34", false),
+            ("9007199254740993", true),
+            ("0e-5", true),
         ] {
             let value = Json::Number(Number::parse(text).unwrap());
             assert_eq!(has_type(ArgumentType::Integer, &value), integer, "{text}");

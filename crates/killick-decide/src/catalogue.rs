@@ -163,7 +163,10 @@ impl Catalogue {
     /// Checks and indexes a document: unique `(method, path)`, no two templates that match one path, unique argument
     /// names, one upstream and one argument list per action, known upstreams, bounds. Errs naming the operation.
     pub fn new(document: CatalogueDocument) -> Result<Self, CatalogueError> {
-        if document.id.is_empty() || document.id.len() > NAME_BYTES_MAX || document.id.chars().any(char::is_control) {
+        if document.id.is_empty()
+            || document.id.len() > NAME_BYTES_MAX
+            || document.id.chars().any(char::is_control)
+        {
             return Err(CatalogueError(format!("its id is not 1 to {NAME_BYTES_MAX} printable bytes")));
         }
         if document.operations.len() > OPERATIONS_MAX {
@@ -242,7 +245,9 @@ impl ActionSchemas for Catalogue {
 
     fn arguments(&self, action: &str) -> Option<Vec<ArgumentSchema>> {
         let arguments = &self.operation(action)?.arguments;
-        Some(arguments.iter().map(|a| ArgumentSchema { name: a.name.clone(), required: a.required }).collect())
+        Some(
+            arguments.iter().map(|a| ArgumentSchema { name: a.name.clone(), required: a.required }).collect(),
+        )
     }
 }
 
@@ -270,7 +275,9 @@ impl Upstream {
     }
 }
 
-fn check_upstreams(upstreams: &BTreeMap<String, Upstream>) -> Result<HashMap<String, String>, CatalogueError> {
+fn check_upstreams(
+    upstreams: &BTreeMap<String, Upstream>,
+) -> Result<HashMap<String, String>, CatalogueError> {
     if upstreams.len() > UPSTREAMS_MAX {
         return Err(CatalogueError(format!("it has more than {UPSTREAMS_MAX} upstreams")));
     }
@@ -284,7 +291,10 @@ fn check_upstreams(upstreams: &BTreeMap<String, Upstream>) -> Result<HashMap<Str
         let authority = base.strip_prefix("http://").or_else(|| base.strip_prefix("https://"));
         // Paths are the same at the gateway and at the upstream, so the URL has none; credentials belong in the vault.
         if !authority.is_some_and(|authority| is_host(authority)) {
-            return Err(refuse(format!("`{}` is not `http://host[:port]` or `https://host[:port]`", upstream.url)));
+            return Err(refuse(format!(
+                "`{}` is not `http://host[:port]` or `https://host[:port]`",
+                upstream.url
+            )));
         }
         for host in &upstream.hosts {
             let folded = host.to_ascii_lowercase();
@@ -314,10 +324,15 @@ fn is_host(text: &str) -> bool {
                 && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_'))
         }
     };
-    host_ok && port.is_none_or(|port| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok())
+    host_ok
+        && port
+            .is_none_or(|port| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok())
 }
 
-fn check_operation(operation: &Operation, upstreams: &BTreeMap<String, Upstream>) -> Result<Vec<Segment>, String> {
+fn check_operation(
+    operation: &Operation,
+    upstreams: &BTreeMap<String, Upstream>,
+) -> Result<Vec<Segment>, String> {
     if !is_action(&operation.action) {
         return Err(format!("`{}` is not an action of the form `verb:resource`", operation.action));
     }
@@ -325,7 +340,8 @@ fn check_operation(operation: &Operation, upstreams: &BTreeMap<String, Upstream>
         return Err(format!("there is no upstream `{}`", operation.upstream));
     }
     // Closed list: CONNECT and TRACE are no operations (RFC 9110 sections 9.3.6 and 9.3.8).
-    if !matches!(operation.method.as_str(), "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") {
+    if !matches!(operation.method.as_str(), "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS")
+    {
         return Err("its method is none of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".to_owned());
     }
     let template = parse_template(&operation.path).map_err(|why| format!("its path {why}"))?;
@@ -345,7 +361,8 @@ fn check_operation(operation: &Operation, upstreams: &BTreeMap<String, Upstream>
         if !names.insert(argument.name.as_str()) {
             return Err(format!("the argument `{}` is given twice", argument.name));
         }
-        check_argument(argument, operation).map_err(|why| format!("the argument `{}` {why}", argument.name))?;
+        check_argument(argument, operation)
+            .map_err(|why| format!("the argument `{}` {why}", argument.name))?;
         if argument.place == Place::Path && !parameters.remove(argument.name.as_str()) {
             return Err(format!("the argument `{}` is not in the path", argument.name));
         }
@@ -358,7 +375,8 @@ fn check_operation(operation: &Operation, upstreams: &BTreeMap<String, Upstream>
 
 fn check_argument(argument: &Argument, operation: &Operation) -> Result<(), String> {
     let name = argument.name.as_bytes();
-    let letters_ok = name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+    let letters_ok =
+        name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
     if name.len() > NAME_BYTES_MAX
         || !letters_ok
         || !name.first().is_some_and(|first| first.is_ascii_alphabetic() || *first == b'_')
@@ -384,7 +402,9 @@ fn check_argument(argument: &Argument, operation: &Operation) -> Result<(), Stri
 fn is_action(text: &str) -> bool {
     let word = |word: &str| {
         word.as_bytes().first().is_some_and(u8::is_ascii_lowercase)
-            && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'))
+            && word
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'))
     };
     let parts = text.split_once(':');
     text.len() <= NAME_BYTES_MAX
@@ -399,7 +419,9 @@ fn check_same_action(first: &Operation, operation: &Operation) -> Result<(), Str
     }
     let signature = |operation: &Operation| {
         let arguments = operation.arguments.iter();
-        arguments.map(|a| (a.name.clone(), (a.kind.as_str(), a.required, a.sensitive))).collect::<BTreeMap<_, _>>()
+        arguments
+            .map(|a| (a.name.clone(), (a.kind.as_str(), a.required, a.sensitive)))
+            .collect::<BTreeMap<_, _>>()
     };
     if signature(first) != signature(operation) {
         return Err(format!("it shares the action `{action}` with {other}, which has other arguments"));

@@ -67,10 +67,13 @@ pub struct Facts {
     pub arguments: BTreeMap<String, Json>,
     /// SHA-256 of the signature base (entered as a commitment).
     pub payload_digest: [u8; 32],
-    /// Bundle digest, catalogue `id@version`.
+    /// The bundle's digest.
     pub bundle: String,
     /// Catalogue `id@version`.
     pub catalogue: String,
+    /// Ids of the policies that determined the decision: those that permitted, those that forbade, or those that could
+    /// not be evaluated.
+    pub policies: Vec<String>,
     /// Peer address (entered as a commitment).
     pub peer: String,
 }

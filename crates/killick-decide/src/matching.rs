@@ -60,9 +60,9 @@ impl Catalogue {
 
     /// Finds the operation alone. Errs with `tool.unknown`.
     pub(crate) fn find(&self, parts: &Parts<'_>) -> Result<Found<'_>, Refusal> {
-        let (operation, template) = self
-            .route(parts.method, parts.segments)
-            .ok_or_else(|| Refusal::new(Code::ToolUnknown, "no operation of the catalogue has this method and path"))?;
+        let (operation, template) = self.route(parts.method, parts.segments).ok_or_else(|| {
+            Refusal::new(Code::ToolUnknown, "no operation of the catalogue has this method and path")
+        })?;
         Ok(Found { operation, template })
     }
 }
@@ -83,7 +83,10 @@ impl<'a> Found<'a> {
                 Place::Body => read_member(argument, parts.body, &mut body)?,
             };
             if value == Json::Null && argument.required {
-                return Err(Refusal::new(Code::ArgMissing, format!("the argument {} is required", quote(&argument.name))));
+                return Err(Refusal::new(
+                    Code::ArgMissing,
+                    format!("the argument {} is required", quote(&argument.name)),
+                ));
             }
             arguments.insert(argument.name.clone(), value);
         }
@@ -94,7 +97,11 @@ impl<'a> Found<'a> {
         Ok(Matched { operation, arguments, path, query, body, content_type })
     }
 
-    fn read_path(self, segments: &[String], arguments: &mut BTreeMap<String, Json>) -> Result<String, Refusal> {
+    fn read_path(
+        self,
+        segments: &[String],
+        arguments: &mut BTreeMap<String, Json>,
+    ) -> Result<String, Refusal> {
         let mut path = String::new();
         for (segment, text) in self.template.iter().zip(segments) {
             path.push('/');
@@ -103,11 +110,16 @@ impl<'a> Found<'a> {
                 Segment::Parameter(name) => {
                     // Dot segments would be resolved by the upstream (RFC 3986 section 5.2.4); separators and control
                     // characters are decoded once more by too many.
-                    if text == "." || text == ".." || text.contains(['/', '\\']) || text.chars().any(char::is_control) {
+                    if text == "."
+                        || text == ".."
+                        || text.contains(['/', '\\'])
+                        || text.chars().any(char::is_control)
+                    {
                         let detail = format!("the path's {} is no plain segment", quote(name));
                         return Err(Refusal::new(Code::PathNoncanonical, detail));
                     }
-                    let argument = self.operation.arguments.iter().find(|a| a.place == Place::Path && a.name == *name);
+                    let argument =
+                        self.operation.arguments.iter().find(|a| a.place == Place::Path && a.name == *name);
                     let value = argument.and_then(|argument| read_text(argument.kind, text));
                     arguments.insert(name.clone(), value.ok_or_else(|| wrong_type(name, argument))?);
                     percent_encode(text, &mut path);
@@ -123,9 +135,14 @@ impl<'a> Found<'a> {
     /// Whatever the catalogue does not list is refused, also where it would be harmless: it would not be forwarded,
     /// and the caller should know.
     fn refuse_unlisted(self, parts: &Parts<'_>) -> Result<(), Refusal> {
-        let listed = |name: &str, place: Place| self.operation.arguments.iter().any(|a| a.place == place && a.name == name);
+        let listed = |name: &str, place: Place| {
+            self.operation.arguments.iter().any(|a| a.place == place && a.name == name)
+        };
         let refuse = |what: String| {
-            Err(Refusal::new(Code::ArgUnlisted, format!("{what} is not an argument of {}", quote(&self.operation.action))))
+            Err(Refusal::new(
+                Code::ArgUnlisted,
+                format!("{what} is not an argument of {}", quote(&self.operation.action)),
+            ))
         };
         if let Some((name, _)) = parts.query.iter().find(|(name, _)| !listed(name, Place::Query)) {
             return refuse(format!("{} in the query", quote(name)));
@@ -135,10 +152,12 @@ impl<'a> Found<'a> {
             ParsedBody::Json(_) if !self.operation.arguments.iter().any(|a| a.place == Place::Body) => {
                 refuse("a body".to_owned())
             }
-            ParsedBody::Json(Json::Object(members)) => match members.keys().find(|name| !listed(name, Place::Body)) {
-                Some(name) => refuse(format!("{} in the body", quote(name))),
-                None => Ok(()),
-            },
+            ParsedBody::Json(Json::Object(members)) => {
+                match members.keys().find(|name| !listed(name, Place::Body)) {
+                    Some(name) => refuse(format!("{} in the body", quote(name))),
+                    None => Ok(()),
+                }
+            }
             ParsedBody::Json(_) => Err(Refusal::new(Code::ArgType, "the body is not a JSON object")),
         }
     }
@@ -146,7 +165,9 @@ impl<'a> Found<'a> {
 
 fn read_query(argument: &Argument, query: &[(String, String)], out: &mut String) -> Result<Json, Refusal> {
     // INVARIANT: names are unique in a parsed call, so the first is the only one.
-    let Some((name, text)) = query.iter().find(|(name, _)| *name == argument.name) else { return Ok(Json::Null) };
+    let Some((name, text)) = query.iter().find(|(name, _)| *name == argument.name) else {
+        return Ok(Json::Null);
+    };
     let value = read_text(argument.kind, text).ok_or_else(|| wrong_type(name, Some(argument)))?;
     out.push(if out.is_empty() { '?' } else { '&' });
     percent_encode(name, out);
@@ -155,7 +176,11 @@ fn read_query(argument: &Argument, query: &[(String, String)], out: &mut String)
     Ok(value)
 }
 
-fn read_member(argument: &Argument, body: &ParsedBody, out: &mut BTreeMap<String, Json>) -> Result<Json, Refusal> {
+fn read_member(
+    argument: &Argument,
+    body: &ParsedBody,
+    out: &mut BTreeMap<String, Json>,
+) -> Result<Json, Refusal> {
     let value = match body {
         ParsedBody::Json(body) => body.get(&argument.name),
         ParsedBody::Empty => None,
@@ -171,5 +196,8 @@ fn read_member(argument: &Argument, body: &ParsedBody, out: &mut BTreeMap<String
 
 fn wrong_type(name: &str, argument: Option<&Argument>) -> Refusal {
     let kind = argument.map_or("listed", |argument| argument.kind.as_str());
-    Refusal::new(Code::ArgType, format!("the argument {} is not of type {kind}, or not in its one form", quote(name)))
+    Refusal::new(
+        Code::ArgType,
+        format!("the argument {} is not of type {kind}, or not in its one form", quote(name)),
+    )
 }

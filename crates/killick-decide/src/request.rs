@@ -25,7 +25,11 @@ impl Catalogue {
     /// Builds the request for an action: the one that the gateway reads back as exactly this action and these
     /// arguments. `null` stands for an optional argument left out. Errs, naming the argument, if one is missing,
     /// unknown or of the wrong type.
-    pub fn request_for(&self, action: &str, args: &BTreeMap<String, Json>) -> Result<PlainRequest, CatalogueError> {
+    pub fn request_for(
+        &self,
+        action: &str,
+        args: &BTreeMap<String, Json>,
+    ) -> Result<PlainRequest, CatalogueError> {
         let operation = self.operation(action).ok_or_else(|| self.unknown_action(action))?;
         let template = self.template_of(action).unwrap_or_default();
         if let Some(name) = args.keys().find(|name| !operation.arguments.iter().any(|a| a.name == **name)) {
@@ -47,7 +51,8 @@ impl Catalogue {
             let wrong = || wrong_type(argument);
             match argument.place {
                 Place::Path => {
-                    let text = write_text(argument.kind, value).filter(|text| is_segment(text)).ok_or_else(wrong)?;
+                    let text =
+                        write_text(argument.kind, value).filter(|text| is_segment(text)).ok_or_else(wrong)?;
                     texts.insert(name.as_str(), text);
                 }
                 Place::Query => {
@@ -67,7 +72,9 @@ impl Catalogue {
             target.push('/');
             match segment {
                 Segment::Literal(literal) => target.push_str(literal),
-                Segment::Parameter(name) => percent_encode(texts.get(name.as_str()).map_or("", |t| t), &mut target),
+                Segment::Parameter(name) => {
+                    percent_encode(texts.get(name.as_str()).map_or("", |t| t), &mut target)
+                }
             }
         }
         if target.is_empty() {
@@ -75,8 +82,11 @@ impl Catalogue {
         }
         target.push_str(&query);
         let has_body = operation.arguments.iter().any(|argument| argument.place == Place::Body);
-        let (body, content_type) =
-            if has_body { (Json::Object(body).to_bytes(), Some("application/json")) } else { (Vec::new(), None) };
+        let (body, content_type) = if has_body {
+            (Json::Object(body).to_bytes(), Some("application/json"))
+        } else {
+            (Vec::new(), None)
+        };
         Ok(PlainRequest { method: operation.method.clone(), target, body, content_type })
     }
 
@@ -116,7 +126,11 @@ fn wrong_type(argument: &Argument) -> CatalogueError {
         Place::Path => " that can stand in a path",
         Place::Query | Place::Body => "",
     };
-    CatalogueError(format!("the argument `{}` must be of type {}{place}", argument.name, argument.kind.as_str()))
+    CatalogueError(format!(
+        "the argument `{}` must be of type {}{place}",
+        argument.name,
+        argument.kind.as_str()
+    ))
 }
 
 fn unknown_argument(action: &str, name: &str, arguments: &[Argument]) -> CatalogueError {

@@ -60,7 +60,12 @@ struct Node {
 
 impl Routes {
     /// Adds a template. Errs with the operation whose template could match one path with this one.
-    pub(crate) fn insert(&mut self, method: &str, template: &[Segment], operation: usize) -> Result<(), usize> {
+    pub(crate) fn insert(
+        &mut self,
+        method: &str,
+        template: &[Segment],
+        operation: usize,
+    ) -> Result<(), usize> {
         let root = self.roots.entry(method.to_owned()).or_default().entry(template.len()).or_default();
         if let Some(other) = root.overlap(template) {
             return Err(other);
@@ -96,7 +101,9 @@ impl Node {
             Segment::Literal(text) => {
                 self.literals.get(text).into_iter().chain(parameter).find_map(|node| node.overlap(rest))
             }
-            Segment::Parameter(_) => self.literals.values().chain(parameter).find_map(|node| node.overlap(rest)),
+            Segment::Parameter(_) => {
+                self.literals.values().chain(parameter).find_map(|node| node.overlap(rest))
+            }
         }
     }
 
@@ -151,7 +158,10 @@ mod tests {
 
     #[test]
     fn refuses_templates_that_are_not_whole() {
-        for bad in ["", "a", "/a//b", "/a/", "/a/../b", "/a/.", "/x{y}", "/{y}x", "/{}", "/{a}{b}", "/a b", "/a%2Fb", "/ä"] {
+        for bad in [
+            "", "a", "/a//b", "/a/", "/a/../b", "/a/.", "/x{y}", "/{y}x", "/{}", "/{a}{b}", "/a b", "/a%2Fb",
+            "/ä",
+        ] {
             assert!(parse_template(bad).is_err(), "{bad}");
         }
         assert_eq!(parse_template("/").unwrap(), []);
