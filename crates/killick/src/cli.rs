@@ -1,0 +1,456 @@
+//! The command line, defined once: parsing, help, completions, manual pages and `docs/reference/cli.md` come from here.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Identity-anchored autonomy for enterprise AI agents
+#[derive(Debug, Parser)]
+#[command(
+    name = "killick",
+    version,
+    about,
+    long_about = "killick gives every AI agent a badge that cannot be forged, decides every request it makes, and anchors \
+                  everything it does in a log that anyone can check.\n\nFirst steps: `killick pilot` shows it all on this \
+                  machine; `killick up` starts it for your own agents.",
+    after_help = "Exit codes: 0 fine, 1 a check failed, 2 usage, 3 not reachable, 4 denied, 5 a proof does not verify",
+    arg_required_else_help = true,
+    subcommand_required = true,
+    propagate_version = true,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What holds for every command.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// Data folder: configuration, keys, log and agents
+    #[arg(long, global = true, env = "KILLICK_DIR", value_name = "DIR", default_value = "./killick-data")]
+    pub dir: PathBuf,
+    /// Print one line of JSON for programs, errors too
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the six-step evaluation on this machine: identity, capability, attacks, measurements, proof
+    Pilot(PilotArgs),
+    /// Start authority, gateway, log and console in one process
+    Up(UpArgs),
+    /// Check or print the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// What agents can ask for
+    #[command(subcommand)]
+    Catalogue(CatalogueCommand),
+    /// The organisation's rules
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Agents: from onboarding to off-boarding
+    #[command(subcommand)]
+    Agent(AgentCommand),
+    /// Capabilities: grant, read, explain, narrow
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Make one signed call as an agent
+    Call(CallArgs),
+    /// Run any program as an agent: its HTTP calls are signed for it
+    Run(RunArgs),
+    /// Stop it now: a token, a key, an agent, a model, an owner, or everything
+    Revoke(RevokeArgs),
+    /// The log: verify and read it, without any server
+    #[command(subcommand)]
+    Log(LogCommand),
+    /// What is running, and how it is
+    Status,
+    /// Name what is wrong, and the mend
+    Doctor,
+    /// Print a completion script for your shell
+    Completions(CompletionsArgs),
+    /// Write manual pages into a folder
+    Man(ManArgs),
+    /// Print this reference as Markdown
+    #[command(hide = true)]
+    Docs,
+    /// Run one service of the example shop
+    #[command(hide = true, disable_help_flag = true)]
+    Shop(ShopArgs),
+}
+
+/// `killick pilot`
+#[derive(Clone, Debug, Args)]
+pub struct PilotArgs {
+    /// What holds for every command; filled in by `main`.
+    #[arg(skip)]
+    pub json: bool,
+    /// The data folder, if one was named; filled in by `main`.
+    #[arg(skip)]
+    pub dir: Option<PathBuf>,
+    /// Leave everything running when the evaluation is over
+    #[arg(long)]
+    pub keep: bool,
+    /// Seed of the generated attack cases
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Where the report is written (default: in the data folder)
+    #[arg(long, value_name = "DIR")]
+    pub report_dir: Option<PathBuf>,
+}
+
+/// `killick up`
+#[derive(Clone, Debug, Args)]
+pub struct UpArgs {
+    /// Trust domain to found at the first start
+    #[arg(long, value_name = "NAME")]
+    pub trust_domain: Option<String>,
+    /// Address of the gateway, instead of the configured one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub gateway: Option<SocketAddr>,
+    /// Address of the console, instead of the configured one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub console: Option<SocketAddr>,
+    /// Address for metrics and health, instead of the configured one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub admin: Option<SocketAddr>,
+    /// Take any free ports; they are printed, and written to run.json
+    #[arg(long, conflicts_with_all = ["gateway", "console", "admin"])]
+    pub any_port: bool,
+}
+
+/// `killick config …`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check killick.toml: line and mend of what is wrong
+    Check {
+        /// The file (default: killick.toml in the data folder)
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Print a commented killick.toml with every setting at its default
+    Default,
+}
+
+/// `killick catalogue …`
+#[derive(Debug, Subcommand)]
+pub enum CatalogueCommand {
+    /// Add a service's operations from its OpenAPI description
+    Import {
+        /// OpenAPI 3.x document in JSON: a file, `-`, or an http:// address
+        #[arg(value_name = "FILE|URL")]
+        source: String,
+        /// Name for the service in the catalogue
+        #[arg(long, value_name = "NAME")]
+        upstream: String,
+        /// Base address that the gateway forwards to
+        #[arg(long, value_name = "URL")]
+        url: String,
+        /// Host name under which agents know the service; may be given more than once
+        #[arg(long, value_name = "NAME")]
+        host: Vec<String>,
+    },
+    /// Show every action, its arguments and its risk
+    Show,
+}
+
+/// `killick policy …`
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Check policies against the catalogue, without publishing them
+    Check {
+        /// Cedar files or folders (default: policies/ in the data folder)
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+}
+
+/// `killick agent …`
+#[derive(Debug, Subcommand)]
+pub enum AgentCommand {
+    /// Give an agent an identity: a key made here, a name, a certificate
+    Onboard(OnboardArgs),
+    /// List all agents
+    List,
+    /// Show one agent
+    Show {
+        /// The agent's name
+        name: String,
+    },
+    /// End an agent for good, with everything beneath it
+    Offboard {
+        /// The agent's name
+        name: String,
+    },
+    /// Stop an agent until it is resumed
+    Suspend {
+        /// The agent's name
+        name: String,
+    },
+    /// Let a suspended agent act again
+    Resume {
+        /// The agent's name
+        name: String,
+    },
+    /// Record what would be denied instead of denying it, for a limited time
+    #[command(group(clap::ArgGroup::new("how_long").required(true).args(["lasting", "off"])))]
+    Observe {
+        /// The agent's name
+        name: String,
+        /// For how long, e.g. 24h
+        #[arg(long = "for", value_name = "TIME", value_parser = crate::duration::parse)]
+        lasting: Option<u64>,
+        /// Enforce again
+        #[arg(long)]
+        off: bool,
+    },
+}
+
+/// `killick agent onboard`
+#[derive(Clone, Debug, Args)]
+pub struct OnboardArgs {
+    /// The agent's name: lower-case letters, digits and hyphens
+    pub name: String,
+    /// Who answers for it
+    #[arg(long, value_name = "PERSON")]
+    pub owner: String,
+    /// The model that it runs
+    #[arg(long, value_name = "NAME[@VERSION]")]
+    pub model: String,
+    /// What it is for
+    #[arg(long, value_name = "TEXT")]
+    pub purpose: Option<String>,
+    /// What it runs on
+    #[arg(long, value_name = "TEXT")]
+    pub runtime: Option<String>,
+    /// How much harm it could do
+    #[arg(long, value_enum, value_name = "TIER")]
+    pub risk: Option<RiskTierArg>,
+}
+
+/// A risk tier.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum RiskTierArg {
+    /// Reads only, nothing personal
+    Low,
+    /// The default
+    Medium,
+    /// Money, health, personal data
+    High,
+}
+
+impl RiskTierArg {
+    /// As the admin API spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RiskTierArg::Low => "low",
+            RiskTierArg::Medium => "medium",
+            RiskTierArg::High => "high",
+        }
+    }
+}
+
+/// `killick token …`
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Grant a capability, e.g. 'read:invoices; execute:none'
+    Grant(GrantArgs),
+    /// Read a token and verify it against trust.json
+    Inspect {
+        /// An agent's name, a file, or `-` (default: the only agent here)
+        #[arg(value_name = "NAME|FILE")]
+        what: Option<String>,
+        /// The trust file (default: trust.json in the data folder)
+        #[arg(long, value_name = "FILE")]
+        trust: Option<PathBuf>,
+    },
+    /// Say why a call would be permitted or denied, link by link, and what would permit it
+    Explain(ExplainArgs),
+    /// Derive a narrower token for a sub-agent
+    Attenuate(AttenuateArgs),
+}
+
+/// `killick token grant`
+#[derive(Clone, Debug, Args)]
+pub struct GrantArgs {
+    /// The agent's name
+    pub name: String,
+    /// What it may do, as people write it
+    pub grant: String,
+    /// For how long, e.g. 30m, 1h
+    #[arg(long = "for", value_name = "TIME", value_parser = crate::duration::parse)]
+    pub lasting: Option<u64>,
+    /// Id of the task that it is for
+    #[arg(long, value_name = "ID")]
+    pub task: Option<String>,
+    /// The person or system for whom it is done
+    #[arg(long, value_name = "WHO")]
+    pub principal: Option<String>,
+    /// How many sub-agents deep it may be passed on
+    #[arg(long, value_name = "N")]
+    pub max_depth: Option<u64>,
+}
+
+/// `killick token explain`
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// The agent's name (left out with --chain), the action, and its arguments as NAME=VALUE
+    #[arg(value_name = "AGENT ACTION NAME=VALUE", required = true)]
+    pub words: Vec<String>,
+    /// Read the token from a file instead of an agent's folder
+    #[arg(long, value_name = "FILE")]
+    pub chain: Option<PathBuf>,
+}
+
+/// `killick token attenuate`
+#[derive(Clone, Debug, Args)]
+pub struct AttenuateArgs {
+    /// The agent that passes on, e.g. invoice-bot
+    pub name: String,
+    /// Name of the sub-agent beneath it, e.g. reader
+    #[arg(value_name = "SUB-AGENT")]
+    pub sub_agent: String,
+    /// What the sub-agent may do: no more than the agent itself
+    pub grant: String,
+    /// The sub-agent's key file (default: its own folder; made if absent)
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// For how long, e.g. 10m (default: as long as the agent's token)
+    #[arg(long = "for", value_name = "TIME", value_parser = crate::duration::parse)]
+    pub lasting: Option<u64>,
+    /// How many levels deeper it may be passed on
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub further: u64,
+}
+
+/// `killick call`
+#[derive(Clone, Debug, Args)]
+pub struct CallArgs {
+    /// The action, e.g. read:invoices
+    pub action: String,
+    /// Its arguments, e.g. id=INV-7
+    #[arg(value_name = "NAME=VALUE")]
+    pub arguments: Vec<String>,
+    /// The agent (default: the only agent here)
+    #[arg(long = "as", value_name = "NAME")]
+    pub agent: Option<String>,
+}
+
+/// `killick run`
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// The agent (default: the only agent here)
+    #[arg(long = "as", value_name = "NAME")]
+    pub agent: Option<String>,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// `killick revoke`
+#[derive(Clone, Debug, Args)]
+pub struct RevokeArgs {
+    /// What kind of thing
+    #[arg(value_enum)]
+    pub kind: RevokeKind,
+    /// Its id or name (not for `all`)
+    #[arg(required_if_eq_any([("kind", "token"), ("kind", "key"), ("kind", "agent"), ("kind", "subtree"), ("kind", "model"), ("kind", "owner")]))]
+    pub value: Option<String>,
+    /// Why, for the directory log
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
+/// What can be revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RevokeKind {
+    /// One token, by its jti, with everything derived from it
+    Token,
+    /// One key, by its thumbprint
+    Key,
+    /// One agent, by name or SPIFFE ID
+    Agent,
+    /// One agent and everything beneath it
+    Subtree,
+    /// Every agent that runs a model: NAME or NAME@VERSION
+    Model,
+    /// Every agent of an owner
+    Owner,
+    /// The kill switch: everything
+    All,
+}
+
+impl RevokeKind {
+    /// As the admin API spells it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            RevokeKind::Token => "token",
+            RevokeKind::Key => "key",
+            RevokeKind::Agent => "agent",
+            RevokeKind::Subtree => "subtree",
+            RevokeKind::Model => "model",
+            RevokeKind::Owner => "owner",
+            RevokeKind::All => "all",
+        }
+    }
+}
+
+/// `killick log …`
+#[derive(Debug, Subcommand)]
+pub enum LogCommand {
+    /// Verify a log folder offline: every entry, every tile, the signed head
+    Verify {
+        /// The log's folder (default: log in the data folder)
+        #[arg(value_name = "PATH")]
+        path: Option<PathBuf>,
+        /// The log's key from elsewhere; without it only consistency is proved
+        #[arg(long, value_name = "FILE")]
+        trust: Option<PathBuf>,
+    },
+    /// Show entries of a log folder
+    Show {
+        /// The log's folder (default: log in the data folder)
+        #[arg(value_name = "PATH")]
+        path: Option<PathBuf>,
+        /// The last N entries
+        #[arg(long, value_name = "N", default_value_t = 20, conflicts_with = "index")]
+        tail: u64,
+        /// One entry
+        #[arg(long, value_name = "I")]
+        index: Option<u64>,
+        /// Go on with new entries until interrupted
+        #[arg(long, conflicts_with = "index")]
+        follow: bool,
+    },
+}
+
+/// `killick completions`
+#[derive(Clone, Copy, Debug, Args)]
+pub struct CompletionsArgs {
+    /// Your shell
+    pub shell: clap_complete::Shell,
+}
+
+/// `killick man`
+#[derive(Clone, Debug, Args)]
+pub struct ManArgs {
+    /// Where to write the pages
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+}
+
+/// `killick shop`
+#[derive(Clone, Debug, Args)]
+pub struct ShopArgs {
+    /// Handed to the shop as they are
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub arguments: Vec<std::ffi::OsString>,
+}

@@ -1,0 +1,17 @@
+//! One file per command.
+
+pub mod agent;
+pub mod call;
+pub mod catalogue;
+pub mod config;
+pub mod doctor;
+pub mod explain;
+pub mod log;
+pub mod pages;
+pub mod pilot;
+pub mod policy;
+pub mod revoke;
+pub mod run;
+pub mod status;
+pub mod token;
+pub mod up;
