@@ -13,12 +13,14 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use killick_proof::Code;
 use killick_proof::keys::SigningKey;
 use killick_proof::limits::CHAIN_HEADER_BYTES_MAX;
-use killick_proof::sign::{OutgoingRequest, sign_request};
-use tokio::sync::watch;
+use killick_proof::sign::{OutgoingRequest, sign_request, sign_request_by_hash};
+use tokio::sync::{Mutex, watch};
 
 use crate::clock::{Clock, nonce};
+use crate::doors::well_known::CHAINS;
 use crate::limits::{
     IDLE_TIMEOUT, SIDECAR_SIGNATURE_SECS, SIDECAR_TIMEOUT, UPSTREAM_BODY_BYTES_MAX, UPSTREAM_CONNECT_TIMEOUT,
 };
@@ -43,6 +45,15 @@ pub struct AgentClientConfig {
 pub struct AgentClient {
     config: Arc<AgentClientConfig>,
     client: Client<HttpConnector, Full<Bytes>>,
+    /// The long chain that the gateway was last given.
+    put: Arc<Mutex<Option<Arc<str>>>>,
+}
+
+/// How the chain travels.
+#[derive(Clone, Copy)]
+enum Carried {
+    Inline,
+    Hashed,
 }
 
 /// A call to make.
@@ -84,9 +95,6 @@ pub enum ClientError {
     /// The request cannot be sent as it is.
     #[error("the request cannot be sent: {0}")]
     Request(String),
-    /// The chain is longer than a header carries.
-    #[error("the token chain has {0} bytes; at most {CHAIN_HEADER_BYTES_MAX} travel in a header")]
-    ChainTooLong(usize),
     /// The gateway could not be reached.
     #[error("the gateway at {url} cannot be reached: {problem}")]
     Unreachable {
@@ -139,34 +147,71 @@ impl AgentClient {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .build(connector);
-        Ok(Self { config: Arc::new(config), client })
+        Ok(Self { config: Arc::new(config), client, put: Arc::default() })
     }
 
-    /// Signs and sends one call. Redirects are not followed: a signature is for one target.
+    /// Signs and sends one call. Redirects are not followed: a signature is for one target. A chain too long for a
+    /// header is put to the gateway first, and again if the gateway no longer has it.
     pub async fn call(&self, request: AgentRequest) -> Result<AgentReply, ClientError> {
-        let signed = self.sign(&request)?;
-        self.send(signed).await
+        let chain = Arc::clone(&self.config.chain.borrow());
+        if chain.len() <= CHAIN_HEADER_BYTES_MAX {
+            return self.send(self.sign(&request, &chain, Carried::Inline)?).await;
+        }
+        if self.put.lock().await.as_ref() != Some(&chain)
+            && let Some(refused) = self.put_chain(&chain).await?
+        {
+            return Ok(refused);
+        }
+        let reply = self.send(self.sign(&request, &chain, Carried::Hashed)?).await?;
+        if reply.code().as_deref() != Some(Code::ChainUnknown.as_str()) {
+            return Ok(reply);
+        }
+        // The gateway was restarted, or had no more room. The call was not admitted, so it is signed anew.
+        match self.put_chain(&chain).await? {
+            Some(refused) => Ok(refused),
+            None => self.send(self.sign(&request, &chain, Carried::Hashed)?).await,
+        }
+    }
+
+    /// Puts the chain to the gateway; returns its reply if it was not kept.
+    async fn put_chain(&self, chain: &Arc<str>) -> Result<Option<AgentReply>, ClientError> {
+        let uri = format!("{}{CHAINS}", self.config.gateway_url.trim_end_matches('/'));
+        let request = Request::post(uri)
+            .header(CONTENT_TYPE, "text/plain")
+            .body(Full::new(Bytes::copy_from_slice(chain.as_bytes())))
+            .map_err(|error| ClientError::Request(error.to_string()))?;
+        let reply = self.send(request).await?;
+        if reply.status != 201 {
+            return Ok(Some(reply));
+        }
+        *self.put.lock().await = Some(Arc::clone(chain));
+        Ok(None)
     }
 
     /// The call as it goes out. Only the method, target, content type and body are the caller's.
-    fn sign(&self, request: &AgentRequest) -> Result<Request<Full<Bytes>>, ClientError> {
+    fn sign(
+        &self,
+        request: &AgentRequest,
+        chain: &str,
+        carried: Carried,
+    ) -> Result<Request<Full<Bytes>>, ClientError> {
         let wrong = |what: &str| ClientError::Request(what.to_owned());
         if !request.target.starts_with('/') {
             return Err(wrong("its target does not begin with `/`"));
         }
-        let chain = Arc::clone(&self.config.chain.borrow());
-        if chain.len() > CHAIN_HEADER_BYTES_MAX {
-            return Err(ClientError::ChainTooLong(chain.len()));
-        }
         let target_uri = format!("{}{}", self.config.gateway_url.trim_end_matches('/'), request.target);
         let uri: Uri = target_uri.parse().map_err(|_| wrong("its target is not a URL"))?;
-        let fields = sign_request(
+        let sign = match carried {
+            Carried::Inline => sign_request,
+            Carried::Hashed => sign_request_by_hash,
+        };
+        let fields = sign(
             &OutgoingRequest {
                 method: &request.method,
                 target_uri: &target_uri,
                 content_type: request.content_type.as_deref(),
                 body: &request.body,
-                chain: &chain,
+                chain,
                 audience: &self.config.audience,
                 nonce: &nonce().map_err(|refusal| wrong(refusal.detail()))?,
                 lifetime_secs: SIDECAR_SIGNATURE_SECS,

@@ -121,7 +121,8 @@ pub enum GatewayError {
     /// The listener has no address.
     #[error("cannot listen: {0}")]
     Listener(std::io::Error),
-    /// `KILLICK_FAULT` cannot be obeyed.
+    /// The environment names a fault that does not exist.
+    #[cfg(feature = "fault-injection")]
     #[error("{0}")]
     Fault(String),
 }
@@ -146,6 +147,8 @@ impl Gateway {
         if config.public_origins.is_empty() {
             return Err(GatewayError::Origin(String::new()));
         }
+        #[cfg(feature = "fault-injection")]
+        fault::announce().map_err(GatewayError::Fault)?;
         let address = listener.local_addr().map_err(GatewayError::Listener)?;
         let state_dir = config.state_dir;
         let state = |source| GatewayError::State { path: state_dir.clone(), source };
@@ -174,8 +177,6 @@ impl Gateway {
             strangers: strangers::Strangers::new(config.limits.refusals_recorded_max),
             clock,
             metrics: Metrics::new(),
-            #[cfg(feature = "fault-injection")]
-            fault: fault::Fault::from_environment().map_err(GatewayError::Fault)?,
         });
         let (stop, stopped) = watch::channel(false);
         let door = doors::http::Door::new(Arc::clone(&line), config.limits, about);

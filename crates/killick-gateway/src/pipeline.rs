@@ -37,8 +37,6 @@ pub(crate) struct Line {
     pub(crate) strangers: Strangers,
     pub(crate) clock: Arc<Forward>,
     pub(crate) metrics: Metrics,
-    #[cfg(feature = "fault-injection")]
-    pub(crate) fault: crate::fault::Fault,
 }
 
 /// Answers one request. Every way out is a durable record, a refusal that was recorded or counted, or a failure that
@@ -46,8 +44,8 @@ pub(crate) struct Line {
 pub(crate) async fn handle(line: &Line, raw: RawRequest) -> Reply {
     let started = Instant::now();
     let stranger = Stranger::of(&raw);
-    let reply = match admit(line, raw) {
-        Ok((call, held, now)) => answer(line, call, &held, now).await,
+    let reply = match decide(line, raw) {
+        Ok(decision) => answer(line, decision).await,
         Err(refusal) => refuse(line, &stranger, &refusal).await,
     };
     line.metrics.spent(Stage::Total, started);
@@ -62,35 +60,37 @@ pub(crate) async fn handle(line: &Line, raw: RawRequest) -> Reply {
     reply
 }
 
-/// Parse, verify, admit: who is this, and is it now?
-fn admit(line: &Line, raw: RawRequest) -> Result<(AuthenticatedCall, Arc<Held>, UnixTime), Refusal> {
+/// Parse, verify, admit, authorise: who is this, is it now, and may it?
+fn decide(line: &Line, raw: RawRequest) -> Result<Decision, Refusal> {
     let now = line.clock.checked_now()?;
-    #[cfg(feature = "fault-injection")]
-    let copy = raw.clone();
-
-    let started = Instant::now();
-    let parsed = parse_call(raw, &line.public).and_then(not_reserved);
-    line.metrics.spent(Stage::Parse, started);
-
-    let started = Instant::now();
+    let call = timed(line, Stage::Parse, || parse_call(raw, &line.public).and_then(not_reserved))?;
     let held = line.bundles.current()?;
-    let verified =
-        parsed.and_then(|call| verify_call(call, &held.bundle.trust, &|hash| line.chains.get(hash), now));
-    let admitted = verified.and_then(|call| {
-        // A panic while the window was locked may have left it in the middle of a change: in doubt, deny.
-        let poisoned =
-            |_| Refusal::new(Code::InternalError, "the replay window failed; nothing is permitted");
-        line.replay.lock().map_err(poisoned)?.admit(call, now)
-    });
-    line.metrics.spent(Stage::Verify, started);
-
     #[cfg(feature = "fault-injection")]
-    let admitted =
-        admitted.or_else(|refusal| line.fault.admit_anyway(copy, &line.public, &held, refusal, now));
-
-    let call = admitted?;
+    let copy = call.clone();
+    let call = timed(line, Stage::Verify, || admit(line, call, &held, now));
+    #[cfg(feature = "fault-injection")]
+    let call = match call {
+        Err(refusal) => return crate::fault::decide_anyway(&copy, refusal, &held.bundle, now),
+        call => call,
+    };
+    let call = call?;
     not_stale(&call, &held, now)?;
-    Ok((call, held, now))
+    Ok(timed(line, Stage::Decide, || authorise(call, &held.bundle, now)))
+}
+
+/// Verifies the call and uses up its nonce.
+fn admit(line: &Line, call: ParsedCall, held: &Held, now: UnixTime) -> Result<AuthenticatedCall, Refusal> {
+    let call = verify_call(call, &held.bundle.trust, &|hash| line.chains.get(hash), now)?;
+    // A panic while the window was locked may have left it in the middle of a change: in doubt, deny.
+    let poisoned = |_| Refusal::new(Code::InternalError, "the replay window failed; nothing is permitted");
+    line.replay.lock().map_err(poisoned)?.admit(call, now)
+}
+
+fn timed<T>(line: &Line, stage: Stage, work: impl FnOnce() -> T) -> T {
+    let started = Instant::now();
+    let done = work();
+    line.metrics.spent(stage, started);
+    done
 }
 
 /// The gateway's own paths are answered by the door and never forwarded, however they are spelt.
@@ -117,14 +117,9 @@ fn not_stale(call: &AuthenticatedCall, held: &Held, now: UnixTime) -> Result<(),
     }
 }
 
-/// Authorise, submit, record, pass, forward, release, close.
-async fn answer(line: &Line, call: AuthenticatedCall, held: &Held, now: UnixTime) -> Reply {
-    let request_id = call.call().request_id().to_owned();
-
-    let started = Instant::now();
-    let decision = authorise(call, &held.bundle, now);
-    line.metrics.spent(Stage::Decide, started);
-
+/// Submit, record, pass, forward, release, close.
+async fn answer(line: &Line, decision: Decision) -> Reply {
+    let request_id = decision.facts().request_id.clone();
     let submitted = match line.ledger.submit(decision) {
         Ok(submitted) => submitted,
         Err(error) => return unrecorded(&error, &request_id),
