@@ -1,0 +1,16 @@
+//! Every bound of the formats, by name.
+
+/// Bytes of one signed note or checkpoint. C2SP signed-note asks for at least 16 signatures, of up to 5 kB each.
+pub const NOTE_BYTES_MAX: usize = 128 * 1024;
+/// Signature lines of one note; the specification asks for at least 16.
+pub const NOTE_SIGNATURES_MAX: usize = 64;
+/// Bytes of one key name or origin.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Hashes of one proof: a tree of 2^64 leaves has no longer path; a consistency proof has one hash more.
+pub const PROOF_HASHES_MAX: usize = 65;
+/// Bytes of one receipt's text without its checkpoint: 65 hashes and two header lines.
+pub const RECEIPT_BYTES_MAX: usize = NOTE_BYTES_MAX + 8 * 1024;
+/// Bytes of a full entry bundle: 256 entries of 65,535 bytes, each with its length.
+pub const BUNDLE_BYTES_MAX: usize = 256 * (crate::entry::ENTRY_BYTES_MAX + 2);
+/// Bytes of a trust file.
+pub const TRUST_BYTES_MAX: usize = 1024 * 1024;

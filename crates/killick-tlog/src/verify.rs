@@ -1,0 +1,394 @@
+//! Verification of a whole log, offline, from nothing but its files: the checkpoint's signature, every entry against
+//! every tile, and the root.
+
+use std::collections::BTreeMap;
+
+use crate::checkpoint::{Checkpoint, SignedCheckpoint};
+use crate::cosignature::{self, Cosignature};
+use crate::error::LogError;
+use crate::hash::{Hash, leaf_hash};
+use crate::limits::TRUST_BYTES_MAX;
+use crate::note::{SignatureType, VerifierKey};
+use crate::tile::{self, BundleEntries, CHECKPOINT_PATH, CutOff, TILE_HEIGHT, TILE_WIDTH, Tile, TileKind};
+use crate::tree::{HashReader, RightEdge, TileTree};
+
+/// Where a log's files come from: a folder, a server, a map.
+pub trait LogReader {
+    /// The bytes of `checkpoint` or of a tile; `None` if there is no such file. Errs with [`LogError::Read`].
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, LogError>;
+}
+
+impl LogReader for BTreeMap<String, Vec<u8>> {
+    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, LogError> {
+        Ok(self.get(path).cloned())
+    }
+}
+
+/// Whom to believe: the members of `trust.json` that concern the log.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    log: VerifierKey,
+    directory: Option<VerifierKey>,
+    witnesses: Vec<VerifierKey>,
+    seen: Option<SignedCheckpoint>,
+}
+
+impl Trust {
+    /// Reads `origin`, `log_vkey`, `witnesses`, and, where present, `directory_vkey` (so that one file serves both of an
+    /// installation's logs) and `checkpoint` (the last signed checkpoint that was seen, verbatim). Other members are
+    /// other readers' business. Errs with `log.format`, or `log.origin`/`log.signature` for a `checkpoint` that is not
+    /// this log's.
+    pub fn parse(json: &str) -> Result<Self, LogError> {
+        #[derive(serde::Deserialize)]
+        struct Members {
+            origin: String,
+            log_vkey: String,
+            #[serde(default)]
+            directory_vkey: Option<String>,
+            #[serde(default)]
+            witnesses: Vec<String>,
+            #[serde(default)]
+            checkpoint: Option<String>,
+        }
+        let wrong = |problem: String| LogError::format("trust file", problem);
+        if json.len() > TRUST_BYTES_MAX {
+            return Err(wrong("too long".to_owned()));
+        }
+        let members: Members = serde_json::from_str(json).map_err(|error| wrong(error.to_string()))?;
+        let log = VerifierKey::parse(&members.log_vkey)?;
+        if log.name() != members.origin {
+            return Err(LogError::Origin { expected: members.origin, found: log.name().to_owned() });
+        }
+        let mut trust = Self::of_key(log);
+        trust.directory = members.directory_vkey.as_deref().map(VerifierKey::parse).transpose()?;
+        for witness in &members.witnesses {
+            let key = VerifierKey::parse(witness)?;
+            if key.kind() != SignatureType::CosignatureV1 {
+                return Err(wrong(format!(
+                    "the key of witness `{}` is not one for cosignatures",
+                    key.name()
+                )));
+            }
+            trust.witnesses.push(key);
+        }
+        match members.checkpoint {
+            Some(note) => trust.with_seen(note.as_bytes()),
+            None => Ok(trust),
+        }
+    }
+
+    /// Trust in one log's key alone.
+    pub const fn of_key(log: VerifierKey) -> Self {
+        Self { log, directory: None, witnesses: Vec::new(), seen: None }
+    }
+
+    /// Adds the last checkpoint that was seen: the log must extend it. Errs unless it is signed by a trusted key.
+    pub fn with_seen(mut self, note: &[u8]) -> Result<Self, LogError> {
+        let seen = SignedCheckpoint::parse(note)?;
+        seen.verify(self.key_of(&seen.unverified().origin))?;
+        self.seen = Some(seen);
+        Ok(self)
+    }
+
+    /// The log's key.
+    pub const fn log_key(&self) -> &VerifierKey {
+        &self.log
+    }
+
+    /// The key of the log of this origin; the gateway's log where there is none.
+    fn key_of(&self, origin: &str) -> &VerifierKey {
+        self.directory.as_ref().filter(|key| key.name() == origin).unwrap_or(&self.log)
+    }
+}
+
+/// Where the key came from that the checkpoint was checked with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// From the trust file.
+    Trust,
+    /// From the log's first entry: proves that the log is consistent, not whose it is (ADR 3).
+    Folder,
+}
+
+impl KeySource {
+    /// `trust` or `folder`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trust => "trust",
+            Self::Folder => "folder",
+        }
+    }
+}
+
+impl std::fmt::Display for KeySource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A log that verified.
+#[derive(Clone, Debug)]
+pub struct VerifiedLog {
+    /// Its origin.
+    pub origin: String,
+    /// Entries.
+    pub size: u64,
+    /// The root of its tree.
+    pub root: Hash,
+    /// Where the key came from.
+    pub key_source: KeySource,
+    /// Cosignatures of trusted witnesses on the checkpoint.
+    pub witnesses: Vec<Cosignature>,
+}
+
+/// Verifies a whole log: the checkpoint is signed, every entry hashes into every tile, and all of it to the root. With
+/// `trust`, the key and origin are the trusted ones, cosignatures of its witnesses are checked, and the log must extend
+/// the checkpoint seen before. Without, the key is taken from entry 0.
+///
+/// `visit` gets each entry with its index, in order. What it saw counts only if the whole call returns `Ok`: the root
+/// is known at the end. Reads each file once and holds one tile per level.
+pub fn verify_log(
+    reader: &impl LogReader,
+    trust: Option<&Trust>,
+    visit: &mut dyn FnMut(u64, &[u8]),
+) -> Result<VerifiedLog, LogError> {
+    let note = reader.read(CHECKPOINT_PATH)?.ok_or_else(|| LogError::Missing(CHECKPOINT_PATH.to_owned()))?;
+    let signed = SignedCheckpoint::parse(&note)?;
+    let (key, key_source) = match trust {
+        Some(trust) => (trust.key_of(&signed.unverified().origin).clone(), KeySource::Trust),
+        None => (key_of_first_entry(reader, signed.unverified())?, KeySource::Folder),
+    };
+    let head = signed.verify(&key)?;
+    let mut witnesses = Vec::new();
+    for witness in trust.map(|trust| trust.witnesses.as_slice()).unwrap_or_default() {
+        witnesses.extend(cosignature::verify(signed.note(), witness)?);
+    }
+    let seen = trust.and_then(|trust| trust.seen.as_ref()).map(SignedCheckpoint::unverified);
+    let seen = seen.filter(|seen| seen.origin == head.origin);
+    if let Some(seen) = seen {
+        if head.size < seen.size {
+            let problem = format!("{} entries, a checkpoint seen before has {}", head.size, seen.size);
+            return Err(LogError::Truncated { what: CHECKPOINT_PATH.to_owned(), problem });
+        }
+        if head.size == seen.size && head.root != seen.root {
+            return Err(LogError::Fork(head.size));
+        }
+    }
+    Walk::new(reader, head, seen).run(visit)?;
+    let (origin, size, root) = (head.origin.clone(), head.size, head.root);
+    Ok(VerifiedLog { origin, size, root, key_source, witnesses })
+}
+
+/// The key that a `log-key` entry names; `None` for any other entry.
+pub fn parse_log_key_entry(entry: &[u8]) -> Option<VerifierKey> {
+    #[derive(serde::Deserialize)]
+    struct Members {
+        kind: String,
+        origin: String,
+        vkey: String,
+    }
+    let members: Members = serde_json::from_slice(entry).ok()?;
+    let key = VerifierKey::parse(&members.vkey).ok()?;
+    (members.kind == "log-key" && members.origin == key.name()).then_some(key)
+}
+
+/// A tile's bytes, or as many of the full tile's as it is wide, since a log may drop a partial tile once the full one is
+/// there (tlog-tiles, partial tiles). Errs with `log.missing`.
+pub fn read_hashes(reader: &impl LogReader, tile: Tile) -> Result<Vec<Hash>, LogError> {
+    if let Some(bytes) = reader.read(&tile.path())? {
+        return tile::parse_hashes(&tile, &bytes);
+    }
+    let full = reader.read(&tile.full().path())?.filter(|_| tile.is_partial());
+    let bytes = full.ok_or_else(|| LogError::Missing(tile.path()))?;
+    let mut hashes = tile::parse_hashes(&tile.full(), &bytes)?;
+    hashes.truncate(usize::from(tile.width()));
+    Ok(hashes)
+}
+
+/// As [`read_hashes`] for an entry bundle: its bytes, which may hold more entries than the tile is wide, and the number
+/// of entries it has to hold.
+pub fn read_bundle(reader: &impl LogReader, tile: Tile) -> Result<(Vec<u8>, Tile), LogError> {
+    if let Some(bytes) = reader.read(&tile.path())? {
+        return Ok((bytes, tile));
+    }
+    let full = reader.read(&tile.full().path())?.filter(|_| tile.is_partial());
+    full.map(|bytes| (bytes, tile.full())).ok_or_else(|| LogError::Missing(tile.path()))
+}
+
+/// Hashes of complete subtrees, out of the tiles of a tree of `size` entries. Verifies nothing: check what is made of
+/// them against a root.
+pub struct TileHashes<'a, R> {
+    reader: &'a R,
+    size: u64,
+    /// The last tile read of each level: a path needs several hashes of one tile in turn.
+    last: std::cell::RefCell<BTreeMap<u8, (Tile, Vec<Hash>)>>,
+}
+
+impl<'a, R: LogReader> TileHashes<'a, R> {
+    /// The hashes of the tree of `size` entries behind this reader.
+    pub const fn new(reader: &'a R, size: u64) -> Self {
+        Self { reader, size, last: std::cell::RefCell::new(BTreeMap::new()) }
+    }
+}
+
+impl<R: LogReader> HashReader for TileHashes<'_, R> {
+    fn node(&self, level: u32, index: u64) -> Result<Hash, LogError> {
+        let outside = || {
+            LogError::format("tree", format!("no subtree {index} of level {level} in {} entries", self.size))
+        };
+        let tile_level = u8::try_from(level / TILE_HEIGHT).map_err(|_| outside())?;
+        let within = level % TILE_HEIGHT;
+        let first = index.checked_mul(1 << within).ok_or_else(outside)?;
+        let tile = Tile::containing(TileKind::Hashes(tile_level), first, self.size).ok_or_else(outside)?;
+        let mut last = self.last.borrow_mut();
+        if last.get(&tile_level).is_none_or(|(read, _)| *read != tile) {
+            last.insert(tile_level, (tile, read_hashes(self.reader, tile)?));
+        }
+        let hashes = last.get(&tile_level).map(|(_, hashes)| hashes.as_slice()).unwrap_or_default();
+        let start = usize::try_from(first % TILE_WIDTH).map_err(|_| outside())?;
+        let hashes = hashes.get(start..start + (1 << within)).ok_or_else(outside)?;
+        let mut edge = RightEdge::empty();
+        hashes.iter().for_each(|hash| edge.push(*hash));
+        Ok(edge.root())
+    }
+}
+
+fn key_of_first_entry(reader: &impl LogReader, head: &Checkpoint) -> Result<VerifierKey, LogError> {
+    let none = || LogError::Key("give the log's verifier key, or a trust file".to_owned());
+    let tile = Tile::containing(TileKind::Entries, 0, head.size).ok_or_else(none)?;
+    let (bundle, _) = read_bundle(reader, tile)?;
+    let first = BundleEntries::new(&bundle).next().and_then(Result::ok).ok_or_else(none)?;
+    parse_log_key_entry(first).ok_or_else(none)
+}
+
+/// One pass over a log: entries first, then upwards through the levels.
+struct Walk<'a, R> {
+    reader: &'a R,
+    head: &'a Checkpoint,
+    seen: Option<&'a Checkpoint>,
+    /// The tree that the entries add up to.
+    entries: TileTree,
+    /// The tree that the level-0 tiles add up to, from the first bundle on whose entries differ from its tile.
+    leaves: Option<TileTree>,
+    /// The first entry that differs from its level-0 tile.
+    entry_wrong: Option<LogError>,
+    /// The first tile of a higher level that differs from the entries.
+    tile_wrong: Option<LogError>,
+    /// The entries' root at the size of the head seen before differs from that head's.
+    rewritten: bool,
+}
+
+impl<'a, R: LogReader> Walk<'a, R> {
+    const fn new(reader: &'a R, head: &'a Checkpoint, seen: Option<&'a Checkpoint>) -> Self {
+        let entries = TileTree::empty();
+        Self {
+            reader,
+            head,
+            seen,
+            entries,
+            leaves: None,
+            entry_wrong: None,
+            tile_wrong: None,
+            rewritten: false,
+        }
+    }
+
+    fn run(mut self, visit: &mut dyn FnMut(u64, &[u8])) -> Result<(), LogError> {
+        let size = self.head.size;
+        let mut from = 0;
+        while let Some(tile) = Tile::containing(TileKind::Hashes(0), from, size) {
+            self.bundle(tile, from, visit)?;
+            from = from.saturating_add(u64::from(tile.width()));
+        }
+        for (tile, hashes) in self.entries.partial_tiles() {
+            self.compare(tile, &hashes)?;
+        }
+        if self.entries.root() == self.head.root {
+            // Entries and checkpoint agree, so a tile that differs from them is what was changed.
+            let leaf_tile =
+                self.entry_wrong.as_ref().map(|wrong| LogError::Tile(leaf_tile_path(wrong, size)));
+            if let Some(wrong) = leaf_tile.or(self.tile_wrong) {
+                return Err(wrong);
+            }
+            return if self.rewritten {
+                let old = self.seen.map_or(0, |seen| seen.size);
+                Err(LogError::Consistency { old, new: size })
+            } else {
+                Ok(())
+            };
+        }
+        match (self.leaves, self.entry_wrong) {
+            (Some(leaves), Some(wrong)) if leaves.root() == self.head.root => Err(wrong),
+            _ => Err(LogError::Root { size }),
+        }
+    }
+
+    /// One level-0 tile and its bundle.
+    fn bundle(&mut self, tile: Tile, from: u64, visit: &mut dyn FnMut(u64, &[u8])) -> Result<(), LogError> {
+        let leaves = read_hashes(self.reader, tile)?;
+        let (bundle, bundle_tile) = read_bundle(self.reader, tile.of(TileKind::Entries))?;
+        let cut = |problem: String| Err(LogError::Truncated { what: bundle_tile.path(), problem });
+        let before = self.entries.clone();
+        let mut found = Vec::with_capacity(leaves.len());
+        let mut differs = None;
+        let mut entries = BundleEntries::new(&bundle);
+        for (index, leaf) in (from..).zip(&leaves) {
+            let entry = match entries.next() {
+                Some(Ok(entry)) => entry,
+                // An earlier difference says more than where the bundle happens to end.
+                _ if differs.is_some() => break,
+                Some(Err(CutOff)) => return cut(format!("it ends within entry {index}")),
+                None => return cut(format!("it ends before entry {index}")),
+            };
+            let hash = leaf_hash(entry);
+            if hash != *leaf && differs.is_none() {
+                differs = Some(index);
+            }
+            found.push(hash);
+            for (tile, hashes) in self.entries.push(hash) {
+                self.compare(tile, &hashes)?;
+            }
+            if let Some(seen) = self.seen.filter(|seen| seen.size == self.entries.size()) {
+                self.rewritten = self.entries.root() != seen.root;
+            }
+            visit(index, entry);
+        }
+        if differs.is_none() && bundle_tile == tile.of(TileKind::Entries) && entries.next().is_some() {
+            return Err(LogError::format(bundle_tile.path(), "it has more entries than its place allows"));
+        }
+        if let Some(index) = differs.filter(|_| self.entry_wrong.is_none()) {
+            let sorted = |hashes: &[Hash]| {
+                let mut hashes = hashes.to_vec();
+                hashes.sort_unstable();
+                hashes
+            };
+            let reordered = sorted(&found) == sorted(&leaves);
+            self.entry_wrong =
+                Some(if reordered { LogError::Order(index) } else { LogError::Inclusion(index) });
+            self.leaves = Some(before);
+        }
+        if let Some(tree) = &mut self.leaves {
+            leaves.iter().for_each(|leaf| drop(tree.push(*leaf)));
+        }
+        Ok(())
+    }
+
+    /// Compares a tile's file with what the entries add up to. Level 0 has been compared entry by entry.
+    fn compare(&mut self, tile: Tile, hashes: &[Hash]) -> Result<(), LogError> {
+        if tile.kind() != TileKind::Hashes(0)
+            && self.tile_wrong.is_none()
+            && read_hashes(self.reader, tile)? != hashes
+        {
+            self.tile_wrong = Some(LogError::Tile(tile.path()));
+        }
+        Ok(())
+    }
+}
+
+fn leaf_tile_path(wrong: &LogError, size: u64) -> String {
+    let index = match wrong {
+        LogError::Inclusion(index) | LogError::Order(index) => *index,
+        _ => 0,
+    };
+    Tile::containing(TileKind::Hashes(0), index, size).map(|tile| tile.path()).unwrap_or_default()
+}
