@@ -94,7 +94,7 @@ pub(crate) fn decide(asked: &Asked<'_>, bundle: &Bundle, now: UnixTime) -> Decis
     let observed = match checked {
         Ok(()) => None,
         Err(why) if is_observed(asked.agent, matched.operation.risk, bundle, now) => {
-            Some(denial(facts.clone(), why))
+            Some(Box::new(denial(facts.clone(), why)))
         }
         Err(why) => return deny(facts, why),
     };

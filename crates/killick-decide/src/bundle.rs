@@ -95,10 +95,9 @@ fn compile_policies(
     catalogue: &Arc<Catalogue>,
     previous: Option<&Bundle>,
 ) -> Result<Arc<Policies>, BundleError> {
-    if let Some(previous) = previous {
-        if previous.policies.digest == digest_of(&document.policies, catalogue, &document.time_zone) {
-            return Ok(Arc::clone(&previous.policies));
-        }
+    let digest = digest_of(&document.policies, catalogue, &document.time_zone);
+    if let Some(previous) = previous.filter(|previous| previous.policies.digest == digest) {
+        return Ok(Arc::clone(&previous.policies));
     }
     let policies = Policies::compile(&document.policies, catalogue, &document.time_zone);
     Ok(Arc::new(policies.map_err(|error| BundleError(error.to_string()))?))

@@ -290,7 +290,7 @@ fn check_upstreams(
         let base = upstream.base_url();
         let authority = base.strip_prefix("http://").or_else(|| base.strip_prefix("https://"));
         // Paths are the same at the gateway and at the upstream, so the URL has none; credentials belong in the vault.
-        if !authority.is_some_and(|authority| is_host(authority)) {
+        if !authority.is_some_and(is_host) {
             return Err(refuse(format!(
                 "`{}` is not `http://host[:port]` or `https://host[:port]`",
                 upstream.url
@@ -350,10 +350,10 @@ fn check_operation(
     }
     let mut parameters = HashSet::new();
     for segment in &template {
-        if let Segment::Parameter(name) = segment {
-            if !parameters.insert(name.as_str()) {
-                return Err(format!("its path names `{{{name}}}` twice"));
-            }
+        if let Segment::Parameter(name) = segment
+            && !parameters.insert(name.as_str())
+        {
+            return Err(format!("its path names `{{{name}}}` twice"));
         }
     }
     let mut names = HashSet::new();
@@ -427,4 +427,148 @@ fn check_same_action(first: &Operation, operation: &Operation) -> Result<(), Str
         return Err(format!("it shares the action `{action}` with {other}, which has other arguments"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn operation(action: &str, method: &str, path: &str, arguments: Value) -> Value {
+        json!({
+            "action": action, "upstream": "shop", "method": method, "path": path, "risk": "read", "arguments": arguments
+        })
+    }
+
+    fn catalogue(operations: &[Value]) -> Result<Catalogue, CatalogueError> {
+        let document = json!({
+            "id": "acme.example/catalogue", "version": 1, "operations": operations,
+            "upstreams": {
+                "shop": { "url": "http://127.0.0.1:9001/", "hosts": ["Shop.example", "odd.example:8080"] },
+                "other": { "url": "https://other.example" },
+            },
+        });
+        Catalogue::new(serde_json::from_value(document).unwrap())
+    }
+
+    fn path_id() -> Value {
+        json!([{ "name": "id", "place": "path", "type": "string", "required": true }])
+    }
+
+    #[test]
+    fn takes_a_catalogue_and_knows_its_actions() {
+        let id_in_query = json!([{ "name": "id", "place": "query", "type": "string", "required": true }]);
+        let catalogue = catalogue(&[
+            operation("read:invoices", "GET", "/invoices/{id}", path_id()),
+            operation("read:invoices", "GET", "/invoice-by-id", id_in_query),
+            operation("list:invoices", "GET", "/invoices", json!([])),
+        ])
+        .unwrap();
+        assert_eq!(catalogue.actions(), ["list:invoices", "read:invoices"]);
+        let schema = ArgumentSchema { name: "id".to_owned(), required: true };
+        assert_eq!(catalogue.arguments("read:invoices"), Some(vec![schema]));
+        assert_eq!(catalogue.arguments("delete:invoices"), None);
+        assert_eq!(catalogue.operation("read:invoices").unwrap().path, "/invoices/{id}");
+        assert_eq!(
+            catalogue.reference(),
+            CatalogueRef { id: "acme.example/catalogue".to_owned(), version: 1 }
+        );
+        assert_eq!(catalogue.document().upstreams["shop"].base_url(), "http://127.0.0.1:9001");
+    }
+
+    #[test]
+    fn finds_upstreams_by_host() {
+        let catalogue = catalogue(&[]).unwrap();
+        for host in ["shop.example", "SHOP.example", "shop.example.", "shop.example:80", "shop.example:443"] {
+            assert_eq!(catalogue.upstream_of_host(host).unwrap().0, "shop", "{host}");
+        }
+        assert_eq!(catalogue.upstream_of_host("odd.example:8080").unwrap().0, "shop");
+        for host in ["", "example", "odd.example", "shop.example:81", "other.example", "evil-shop.example"] {
+            assert!(catalogue.upstream_of_host(host).is_none(), "{host}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_could_be_read_two_ways() {
+        let argument = |members: Value| {
+            let mut argument = json!({ "name": "a", "place": "query", "type": "string" });
+            argument.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+            json!([argument])
+        };
+        let get = |path: &str, arguments: Value| operation("read:x", "GET", path, arguments);
+        let mut unknown_upstream = get("/x", json!([]));
+        unknown_upstream["upstream"] = "nowhere".into();
+        let mut other_upstream = get("/y", json!([]));
+        other_upstream["upstream"] = "other".into();
+        let cases: Vec<(&str, Vec<Value>)> = vec![
+            ("has the segment", vec![get("/a//b", json!([]))]),
+            ("could match both", vec![get("/x", json!([])), get("/x", json!([]))]),
+            (
+                "could match both",
+                vec![
+                    operation("read:x", "GET", "/x/{id}", path_id()),
+                    operation("read:y", "GET", "/x/new", json!([])),
+                ],
+            ),
+            ("no upstream", vec![unknown_upstream]),
+            ("another upstream", vec![get("/x", json!([])), other_upstream]),
+            ("other arguments", vec![get("/x", json!([])), get("/y", argument(json!({})))]),
+            (
+                "other arguments",
+                vec![get("/x", argument(json!({}))), get("/y", argument(json!({ "sensitive": true })))],
+            ),
+            ("not among the arguments", vec![get("/x/{id}", json!([]))]),
+            ("is not in the path", vec![get("/x", path_id())]),
+            ("twice", vec![get("/x/{id}/{id}", path_id())]),
+            ("given twice", vec![get("/x", json!([argument(json!({}))[0], argument(json!({}))[0]]))]),
+            ("is required", vec![get("/x/{a}", argument(json!({ "place": "path" })))]),
+            ("no one text form", vec![get("/x", argument(json!({ "type": "array" })))]),
+            ("which GET has not", vec![get("/x", argument(json!({ "place": "body" })))]),
+            ("is not a name", vec![get("/x", argument(json!({ "name": "a b" })))]),
+            ("is not a name", vec![get("/x", argument(json!({ "name": "" })))]),
+            ("its method", vec![operation("read:x", "get", "/x", json!([]))]),
+            ("its method", vec![operation("read:x", "TRACE", "/x", json!([]))]),
+            ("not an action", vec![operation("read", "GET", "/x", json!([]))]),
+            ("not an action", vec![operation("read:*", "GET", "/x", json!([]))]),
+            ("not an action", vec![operation("execute:none", "GET", "/x", json!([]))]),
+            ("not an action", vec![operation("Read:x", "GET", "/x", json!([]))]),
+        ];
+        for (expected, operations) in cases {
+            let error = catalogue(&operations).unwrap_err().to_string();
+            assert!(error.contains(expected), "`{expected}` in `{error}`");
+        }
+    }
+
+    #[test]
+    fn refuses_upstreams_that_are_not_plain() {
+        for url in [
+            "",
+            "127.0.0.1:1",
+            "ftp://a",
+            "http://",
+            "http://a/b",
+            "http://u:p@a",
+            "http://a?x",
+            "http://a:99999",
+        ] {
+            let document =
+                json!({ "id": "c", "version": 1, "operations": [], "upstreams": { "u": { "url": url } } });
+            assert!(Catalogue::new(serde_json::from_value(document).unwrap()).is_err(), "{url}");
+        }
+        for url in ["http://[::1]:9001", "https://a.example", "http://127.0.0.1:9001"] {
+            let document =
+                json!({ "id": "c", "version": 1, "operations": [], "upstreams": { "u": { "url": url } } });
+            assert!(Catalogue::new(serde_json::from_value(document).unwrap()).is_ok(), "{url}");
+        }
+        let twice = json!({ "id": "c", "version": 1, "operations": [], "upstreams": {
+            "u": { "url": "http://a", "hosts": ["h.example"] }, "v": { "url": "http://b", "hosts": ["H.example"] } } });
+        assert!(Catalogue::new(serde_json::from_value(twice).unwrap()).is_err());
+    }
+
+    #[test]
+    fn unknown_members_refuse_the_document() {
+        let document = json!({ "id": "c", "version": 1, "operations": [], "upstreams": {}, "extra": 1 });
+        assert!(serde_json::from_value::<CatalogueDocument>(document).is_err());
+    }
 }

@@ -339,3 +339,229 @@ fn schema_json(catalogue: &Catalogue) -> serde_json::Value {
         "actions": actions,
     } })
 }
+
+#[cfg(test)]
+mod tests {
+    use killick_proof::bundle::AgentState;
+    use killick_proof::token::Model;
+
+    use super::*;
+    use crate::catalogue::CatalogueDocument;
+
+    fn catalogue() -> Catalogue {
+        let operation = |action: &str, path: &str, risk: &str| json!({ "action": action, "upstream": "shop", "method": "GET", "path": path, "risk": risk });
+        let document = json!({
+            "id": "c", "version": 1, "upstreams": { "shop": { "url": "http://127.0.0.1:1" } },
+            "operations": [operation("read:invoices", "/invoices", "read"), operation("execute:payments", "/pay", "critical")],
+        });
+        Catalogue::new(serde_json::from_value::<CatalogueDocument>(document).unwrap()).unwrap()
+    }
+
+    fn compile(texts: &[&str]) -> Result<Policies, PolicyError> {
+        compile_in("Europe/Berlin", texts)
+    }
+
+    fn compile_in(zone: &str, texts: &[&str]) -> Result<Policies, PolicyError> {
+        let texts: Vec<PolicyText> = texts
+            .iter()
+            .enumerate()
+            .map(|(n, text)| PolicyText { id: format!("p{n}"), text: (*text).to_owned() })
+            .collect();
+        Policies::compile(&texts, &catalogue(), zone)
+    }
+
+    fn record() -> AgentRecord {
+        AgentRecord {
+            id: SpiffeId::parse("spiffe://acme.example/agent/bot").unwrap(),
+            state: AgentState::Active,
+            keys: Vec::new(),
+            owner: "alice@acme.example".to_owned(),
+            model: Model { name: "opus".to_owned(), version: "1".to_owned(), digest: None },
+            risk_tier: RiskTier::Low,
+            onboarded_at: UnixTime::from_secs(1_700_000_000),
+            deny: Vec::new(),
+            observe_until: None,
+        }
+    }
+
+    /// 2026-07-01 was a Wednesday; 22:30 UTC is half past midnight on Thursday in Berlin.
+    const WEDNESDAY_2230_UTC: u64 = 1_782_945_000;
+
+    fn ask(policies: &Policies, action: &str) -> Verdict {
+        ask_as(policies, action, "spiffe://acme.example/agent/bot", "192.0.2.7")
+    }
+
+    fn ask_as(policies: &Policies, action: &str, agent: &str, peer: &str) -> Verdict {
+        let (catalogue, record) = (catalogue(), record());
+        let agent = SpiffeId::parse(agent).unwrap();
+        let question = Question {
+            agent: &agent,
+            ancestors: &[record.id.clone()],
+            record: &record,
+            operation: catalogue.operation(action).unwrap(),
+            path: std::slice::from_ref(&agent),
+            task: Some("T-17"),
+            origin_model: "opus@1",
+            environment: "acme.example",
+            peer,
+            now: UnixTime::from_secs(WEDNESDAY_2230_UTC),
+        };
+        assert!(policies.conforms(&question), "the question does not conform to the schema");
+        policies.ask(&question)
+    }
+
+    fn permits(condition: &str) -> bool {
+        let policies =
+            compile(&[&format!("permit (principal, action, resource) when {{ {condition} }};")]).unwrap();
+        ask(&policies, "read:invoices") == Verdict::Permit(vec!["p0".to_owned()])
+    }
+
+    #[test]
+    fn with_no_policy_nothing_is_permitted() {
+        assert_eq!(ask(&compile(&[]).unwrap(), "read:invoices"), Verdict::Forbid(Vec::new()));
+    }
+
+    #[test]
+    fn the_default_validates_and_keeps_low_tiers_from_critical_actions() {
+        let policies = compile(&[DEFAULT_POLICY]).unwrap();
+        assert_eq!(policies.warnings(), Vec::<String>::new());
+        assert_eq!(ask(&policies, "read:invoices"), Verdict::Permit(vec!["p0.1".to_owned()]));
+        assert_eq!(ask(&policies, "execute:payments"), Verdict::Forbid(vec!["p0.2".to_owned()]));
+        let empty = json!({ "id": "c", "version": 1, "upstreams": {}, "operations": [] });
+        let empty = Catalogue::new(serde_json::from_value(empty).unwrap()).unwrap();
+        let text = PolicyText { id: "default".to_owned(), text: DEFAULT_POLICY.to_owned() };
+        Policies::compile(&[text], &empty, "UTC").unwrap();
+    }
+
+    #[test]
+    fn a_forbid_wins_over_every_permit() {
+        let policies = compile(&[
+            "permit (principal, action, resource);",
+            "forbid (principal, action == Action::\"read:invoices\", resource);",
+        ])
+        .unwrap();
+        assert_eq!(ask(&policies, "read:invoices"), Verdict::Forbid(vec!["p1".to_owned()]));
+        assert_eq!(ask(&policies, "execute:payments"), Verdict::Permit(vec!["p0".to_owned()]));
+    }
+
+    #[test]
+    fn an_error_denies_also_beside_a_permit_and_beside_a_forbid() {
+        let overflow = "when { context.hops + 9223372036854775807 > 0 }";
+        for effect in ["permit", "forbid"] {
+            let failing = format!("{effect} (principal, action, resource) {overflow};");
+            for other in ["permit", "forbid"] {
+                let other = format!("{other} (principal, action, resource);");
+                let policies = compile(&[&other, &failing]).unwrap();
+                assert_eq!(ask(&policies, "read:invoices"), Verdict::Error(vec!["p1".to_owned()]));
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_said_in_cedar_denies() {
+        let policies = compile(&["permit (principal, action, resource);"]).unwrap();
+        let (catalogue, record) = (catalogue(), record());
+        let beyond = Question {
+            agent: &record.id,
+            ancestors: &[],
+            record: &record,
+            operation: catalogue.operation("read:invoices").unwrap(),
+            path: &[],
+            task: None,
+            origin_model: "",
+            environment: "",
+            peer: "",
+            now: UnixTime::from_micros(u64::MAX),
+        };
+        assert_eq!(policies.ask(&beyond), Verdict::Error(Vec::new()));
+    }
+
+    #[test]
+    fn every_word_of_the_reference_can_be_used() {
+        for condition in [
+            r#"principal == Agent::"spiffe://acme.example/agent/bot""#,
+            r#"principal.owner == "alice@acme.example" && principal.model == "opus" && principal.modelVersion == "1""#,
+            r#"principal.riskTier == "low" && principal.registered && principal.onboardedAt == 1700000000"#,
+            r#"action == Action::"read:invoices" && resource == Resource::"invoices" && resource.upstream == "shop""#,
+            r#"context.risk == "read" && context.verb == "read" && context.environment == "acme.example""#,
+            r#"context.hour == 0 && context.weekday == 4"#,
+            r#"context.originIp == "192.0.2.7" && context has origin && context.origin.isInRange(ip("192.0.2.0/24"))"#,
+            r#"context.hops == 1 && context.path.contains(Agent::"spiffe://acme.example/agent/bot")"#,
+            r#"context.originModel == "opus@1" && context.riskScore == 0"#,
+            r#"context has task && context.task == Task::"T-17""#,
+        ] {
+            assert!(permits(condition), "{condition}");
+        }
+        assert!(!permits("context.hour == 22"));
+        assert!(!permits("context.riskScore > 0"));
+    }
+
+    #[test]
+    fn time_of_day_is_the_organisations() {
+        let in_zone = |zone: &str, hour: u8, weekday: u8| {
+            let text = format!(
+                "permit (principal, action, resource) when {{ context.hour == {hour} && context.weekday == {weekday} }};"
+            );
+            ask(&compile_in(zone, &[&text]).unwrap(), "read:invoices")
+                == Verdict::Permit(vec!["p0".to_owned()])
+        };
+        assert!(in_zone("UTC", 22, 3));
+        assert!(in_zone("Europe/Berlin", 0, 4));
+        assert!(in_zone("America/New_York", 18, 3));
+        assert!(compile_in("Mars/Olympus", &[]).is_err());
+        assert!(compile_in("", &[]).is_err());
+    }
+
+    #[test]
+    fn sub_agents_stand_beneath_their_parents() {
+        let text = r#"permit (principal in Agent::"spiffe://acme.example/agent/bot", action, resource)
+            when { !principal.registered };"#;
+        let policies = compile(&[text]).unwrap();
+        let sub = ask_as(&policies, "read:invoices", "spiffe://acme.example/agent/bot/reader", "192.0.2.7");
+        assert_eq!(sub, Verdict::Permit(vec!["p0".to_owned()]));
+    }
+
+    #[test]
+    fn addresses_are_addresses_where_they_can_be() {
+        let text = r#"permit (principal, action, resource)
+            when { context has origin && context.origin.isInRange(ip("192.0.2.0/24")) };"#;
+        let policies = compile(&[text]).unwrap();
+        let from = |peer: &str| ask_as(&policies, "read:invoices", "spiffe://acme.example/agent/bot", peer);
+        let permit = Verdict::Permit(vec!["p0".to_owned()]);
+        assert_eq!(from("192.0.2.7"), permit);
+        assert_eq!(from("::ffff:192.0.2.7"), permit);
+        for peer in ["198.51.100.1", "2001:db8::1", "", "unix", "192.0.2.7:99"] {
+            assert_eq!(from(peer), Verdict::Forbid(Vec::new()), "{peer}");
+        }
+    }
+
+    #[test]
+    fn a_policy_that_does_not_validate_refuses_all_of_them_and_is_named() {
+        let good = "permit (principal, action, resource);";
+        for bad in [
+            "permit (principal, action, resource)",
+            "permit (principal, action == Action::\"read:nothing\", resource);",
+            "permit (principal, action, resource) when { context.hours > 5 };",
+            "permit (principal, action, resource) when { context.hour > \"5\" };",
+            "permit (principal, action, resource) when { principal.salary > 5 };",
+            "permit (principal, action, resource) when { context.origin.isIpv4() };",
+            "permit (principal == ?principal, action, resource);",
+            "permit (principal is User, action, resource);",
+            "// nothing",
+            "",
+        ] {
+            let error = compile(&[good, bad]).unwrap_err().to_string();
+            assert!(error.contains("`p1`"), "{bad}: {error}");
+        }
+        let text = |id: &str| PolicyText { id: id.to_owned(), text: good.to_owned() };
+        assert!(Policies::compile(&[text("a"), text("a")], &catalogue(), "UTC").is_err());
+        assert!(Policies::compile(&[text("a b")], &catalogue(), "UTC").is_err());
+        assert!(Policies::compile(&[text("")], &catalogue(), "UTC").is_err());
+    }
+
+    #[test]
+    fn the_schema_can_be_printed() {
+        let text = Policies::schema_text(&catalogue()).unwrap();
+        assert!(text.contains("read:invoices") && text.contains("riskTier"), "{text}");
+    }
+}

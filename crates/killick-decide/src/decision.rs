@@ -31,7 +31,7 @@ pub struct AuthorisedCall {
     /// Re-serialised body.
     pub(crate) body: Vec<u8>,
     pub(crate) content_type: Option<String>,
-    pub(crate) observed: Option<Denial>,
+    pub(crate) observed: Option<Box<Denial>>,
 }
 
 /// What the entry says of any decision.
@@ -156,8 +156,8 @@ impl AuthorisedCall {
         self.content_type.as_deref()
     }
     /// In observe mode: the denial that would have been enforced.
-    pub const fn observed(&self) -> Option<&Denial> {
-        self.observed.as_ref()
+    pub fn observed(&self) -> Option<&Denial> {
+        self.observed.as_deref()
     }
 }
 

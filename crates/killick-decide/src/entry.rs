@@ -142,10 +142,14 @@ pub struct Act {
 
 impl Entry for Act {
     fn encode(&self, _seal: &dyn Seal, build: &str) -> Vec<u8> {
-        let members = self.members.iter().map(|(name, value)| (short(name), bounded(value, 1)));
+        let members = self.members.iter().map(|(name, value)| (name.clone(), value.clone()));
+        let act = match bounded(&Value::Object(members.collect()), 0) {
+            Value::Object(members) => Value::Object(members),
+            digest => json!({ "truncated": digest }),
+        };
         let mut entry = Map::new();
         entry.insert("by".to_owned(), short_id(&self.by).into());
-        entry.insert("act".to_owned(), Value::Object(members.collect()));
+        entry.insert("act".to_owned(), act);
         finish(self.kind, None, self.at, entry, build)
     }
 }
@@ -250,5 +254,332 @@ fn bounded(value: &Value, depth: usize) -> Value {
                 .map(|(name, member)| (short(name), bounded(member, depth.saturating_add(1))))
                 .collect(),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use killick_proof::{Code, Refusal, SpiffeId};
+
+    use super::*;
+    use crate::catalogue::Risk;
+    use crate::decision::{AuthorisedCall, Denial};
+
+    /// Commits to nothing secret: shows what was committed to, in 43 characters.
+    struct Glass;
+
+    impl Seal for Glass {
+        fn commit(&self, subject: &str, entry_id: &str, field: &str, content: &[u8]) -> String {
+            let mut bytes = format!("{subject}|{entry_id}|{field}|").into_bytes();
+            bytes.extend_from_slice(content);
+            base64url(&sha256(&bytes))
+        }
+        fn pseudonym(&self, subject: &str) -> String {
+            format!("p-{}", base64url(&sha256(subject.as_bytes())))
+        }
+    }
+
+    const BUILD: &str = "killick 0.1.0";
+
+    fn facts() -> Facts {
+        let agent = SpiffeId::parse("spiffe://acme.example/agent/invoice-bot").unwrap();
+        Facts {
+            request_id: "0190f3a0-0000-7000-8000-000000000001".to_owned(),
+            decided_at: UnixTime::from_secs(1_760_000_000),
+            path: vec![agent.clone()],
+            agent,
+            model: "claude-opus@2026-05".to_owned(),
+            owner: "alice@acme.example".to_owned(),
+            principal: Some("carol@acme.example".to_owned()),
+            intent: Some(base64url(&[1; 32])),
+            task: Some("T-17".to_owned()),
+            chain_hash: base64url(&[2; 32]),
+            keyid: base64url(&[3; 32]),
+            action: Some("create:payments".to_owned()),
+            risk: Some(Risk::Write),
+            arguments: BTreeMap::from([("iban".to_owned(), Json::from("DE00 SECRET"))]),
+            payload_digest: [4; 32],
+            bundle: base64url(&[5; 32]),
+            catalogue: "acme.example/catalogue@7".to_owned(),
+            policies: vec!["default.1".to_owned()],
+            peer: "192.0.2.7".to_owned(),
+        }
+    }
+
+    fn denial(facts: Facts) -> Denial {
+        Denial {
+            facts,
+            code: Code::ToolNotGranted,
+            detail: "text of the caller's: SECRET".to_owned(),
+            missing: None,
+            grantor: None,
+        }
+    }
+
+    fn permit(facts: Facts, observed: Option<Denial>) -> Decision {
+        Decision::Permit(AuthorisedCall {
+            facts,
+            upstream_url: "http://127.0.0.1:1".to_owned(),
+            method: "POST".to_owned(),
+            path: "/payments".to_owned(),
+            query: String::new(),
+            body: b"{}".to_vec(),
+            content_type: None,
+            observed: observed.map(Box::new),
+        })
+    }
+
+    /// The part of JSON Schema that `entry.schema.json` uses, by hand.
+    fn conforms(schema: &Value, value: &Value) -> Result<(), String> {
+        let members = schema.as_object().unwrap();
+        for (keyword, rule) in members {
+            let ok = match keyword.as_str() {
+                "$schema" | "$id" | "title" => true,
+                "oneOf" => {
+                    let fits = rule
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .filter(|option| conforms(option, value).is_ok())
+                        .count();
+                    if fits != 1 {
+                        let why: Vec<_> =
+                            rule.as_array().unwrap().iter().map(|option| conforms(option, value)).collect();
+                        return Err(format!("fits {fits} of the kinds: {why:?}"));
+                    }
+                    true
+                }
+                "not" => conforms(rule, value).is_err(),
+                "const" => value == rule,
+                "enum" => rule.as_array().unwrap().contains(value),
+                "type" => {
+                    let names: Vec<&str> = match rule {
+                        Value::String(name) => vec![name],
+                        names => {
+                            names.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect()
+                        }
+                    };
+                    names.iter().any(|name| match *name {
+                        "object" => value.is_object(),
+                        "array" => value.is_array(),
+                        "string" => value.is_string(),
+                        "integer" => value.is_i64() || value.is_u64(),
+                        other => panic!("type {other}"),
+                    })
+                }
+                "minimum" => value.as_i64().unwrap() >= rule.as_i64().unwrap(),
+                "maximum" => value.as_i64().unwrap() <= rule.as_i64().unwrap(),
+                "minLength" => {
+                    value.as_str().is_none_or(|text| text.chars().count() as u64 >= rule.as_u64().unwrap())
+                }
+                "maxLength" => {
+                    value.as_str().is_none_or(|text| text.chars().count() as u64 <= rule.as_u64().unwrap())
+                }
+                "maxItems" => value.as_array().is_none_or(|list| list.len() as u64 <= rule.as_u64().unwrap()),
+                "maxProperties" => {
+                    value.as_object().is_none_or(|map| map.len() as u64 <= rule.as_u64().unwrap())
+                }
+                "pattern" => value.as_str().is_none_or(|text| fits_pattern(rule.as_str().unwrap(), text)),
+                "items" => {
+                    value.as_array().is_none_or(|list| list.iter().all(|item| conforms(rule, item).is_ok()))
+                }
+                "required" => {
+                    let missing = rule
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .find(|name| value.get(name.as_str().unwrap()).is_none());
+                    if let Some(missing) = missing {
+                        return Err(format!("lacks {missing}"));
+                    }
+                    true
+                }
+                "properties" => {
+                    for (name, rule) in rule.as_object().unwrap() {
+                        if let Some(member) = value.get(name) {
+                            conforms(rule, member).map_err(|why| format!("{name}: {why}"))?;
+                        }
+                    }
+                    true
+                }
+                "additionalProperties" => {
+                    let known = members.get("properties").unwrap();
+                    value.as_object().is_none_or(|map| map.keys().all(|name| known.get(name).is_some()))
+                }
+                other => panic!("keyword {other}"),
+            };
+            if !ok {
+                return Err(format!("{keyword} {rule} is not met by {value}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn fits_pattern(pattern: &str, text: &str) -> bool {
+        let base64 = |text: &str| {
+            text.len() == 43 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        };
+        let hash = || text.strip_prefix("sha256:").is_some_and(base64);
+        match pattern {
+            "^[A-Za-z0-9_-]{43}$" => base64(text),
+            "^sha256:[A-Za-z0-9_-]{43}$" => hash(),
+            "^(spiffe://.{1,2039}|sha256:[A-Za-z0-9_-]{43})$" => text.starts_with("spiffe://") || hash(),
+            "^[a-z]+\\.[a-z_]+$" => Code::from_text(text).is_some(),
+            other => panic!("pattern {other}"),
+        }
+    }
+
+    fn check(bytes: &[u8]) -> Value {
+        assert!(bytes.len() <= ENTRY_BYTES_MAX, "{}", bytes.len());
+        let value: Value = serde_json::from_slice(bytes).unwrap();
+        assert_eq!(serde_jcs::to_vec(&value).unwrap(), bytes, "not canonical");
+        let schema = include_str!("../../../docs/spec/entry.schema.json");
+        let schema: Value = serde_json::from_str(schema).unwrap();
+        conforms(&schema, &value).unwrap_or_else(|why| panic!("{why}\n{value:#}"));
+        value
+    }
+
+    #[test]
+    fn a_permit_an_observed_denial_and_a_denial_by_the_schema() {
+        let permitted = check(&permit(facts(), None).encode(&Glass, BUILD));
+        assert_eq!(permitted["verdict"], "permit");
+        assert!(permitted.get("code").is_none());
+        let observed = check(&permit(facts(), Some(denial(facts()))).encode(&Glass, BUILD));
+        assert_eq!(
+            (&observed["verdict"], &observed["code"]),
+            (&"observe".into(), &"tool.not_granted".into())
+        );
+        let denied = check(&Decision::Deny(denial(facts())).encode(&Glass, BUILD));
+        assert_eq!((&denied["verdict"], &denied["code"]), (&"deny".into(), &"tool.not_granted".into()));
+        assert_eq!(denied["kind"], "decision");
+        assert_eq!(denied["at"], 1_760_000_000_000_000_u64);
+    }
+
+    #[test]
+    fn what_people_and_models_supplied_stands_in_no_entry() {
+        for decision in [permit(facts(), Some(denial(facts()))), Decision::Deny(denial(facts()))] {
+            let text = String::from_utf8(decision.encode(&Glass, BUILD)).unwrap();
+            for secret in ["SECRET", "alice", "carol", "192.0.2.7", "iban"] {
+                assert!(!text.contains(secret), "{secret} in {text}");
+            }
+        }
+        let refused = RefusedCall {
+            request_id: "r-1".to_owned(),
+            refused_at: UnixTime::from_secs(1),
+            peer: "192.0.2.7".to_owned(),
+            refusal: Refusal::new(Code::TokenSig, "a stranger's SECRET"),
+            payload_digest: [0; 32],
+        };
+        let bytes = refused.encode(&Glass, BUILD);
+        assert_eq!(check(&bytes)["code"], "token.sig");
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(!text.contains("SECRET") && !text.contains("192.0.2.7"), "{text}");
+    }
+
+    #[test]
+    fn commitments_belong_to_the_agent_and_the_entry() {
+        let entry = check(&permit(facts(), None).encode(&Glass, BUILD));
+        let agent = "spiffe://acme.example/agent/invoice-bot";
+        let id = "0190f3a0-0000-7000-8000-000000000001";
+        assert_eq!(entry["args"], Glass.commit(agent, id, "args", br#"{"iban":"DE00 SECRET"}"#));
+        assert_eq!(entry["payload"], Glass.commit(agent, id, "payload", &[4; 32]));
+        assert_eq!(entry["peer"], Glass.commit(agent, id, "peer", b"192.0.2.7"));
+        assert_eq!(entry["owner"], Glass.pseudonym("alice@acme.example"));
+        assert_eq!(entry["principal"], Glass.pseudonym("carol@acme.example"));
+    }
+
+    #[test]
+    fn a_number_that_no_double_holds_is_committed_to_exactly() {
+        let mut exact = facts();
+        let number = Json::parse(b"9007199254740993").unwrap();
+        exact.arguments = BTreeMap::from([("n".to_owned(), number)]);
+        let entry = check(&permit(exact.clone(), None).encode(&Glass, BUILD));
+        let agent = exact.agent.as_str();
+        assert_eq!(
+            entry["args"],
+            Glass.commit(agent, &exact.request_id, "args", br#"{"n":9007199254740993}"#)
+        );
+    }
+
+    #[test]
+    fn the_largest_decision_is_within_the_bound() {
+        let mut large = facts();
+        let id = format!("spiffe://acme.example/{}", "a".repeat(2_000));
+        large.agent = SpiffeId::parse(&id).unwrap();
+        large.path = vec![large.agent.clone(); 70];
+        large.policies = (0..1_000).map(|n| format!("{n}{}", "p".repeat(200))).collect();
+        for text in [&mut large.model, &mut large.catalogue] {
+            *text = "ü".repeat(40_000);
+        }
+        large.task = Some("\u{1}".repeat(512));
+        large.action = Some("x".repeat(100_000));
+        let entry = check(&permit(large, None).encode(&Glass, BUILD));
+        assert_eq!(entry["agent"], id);
+        assert_eq!(entry["path"].as_array().unwrap().len(), 64);
+        assert_eq!((&entry["path_more"], &entry["policies_more"]), (&6.into(), &936.into()));
+        assert!(entry["model"].as_str().unwrap().starts_with("sha256:"));
+        assert_eq!(entry["path"][0], hash(id.as_bytes()));
+    }
+
+    #[test]
+    fn an_outcome_with_and_without_an_answer() {
+        let outcome = |status, response_digest| Outcome {
+            request_id: "r-1".to_owned(),
+            decision_index: 17,
+            at: UnixTime::from_micros(5),
+            agent: "spiffe://acme.example/agent/a".to_owned(),
+            status,
+            response_digest,
+            forwarded_digest: [9; 32],
+        };
+        let answered = check(&outcome(Some(201), Some([8; 32])).encode(&Glass, BUILD));
+        assert_eq!((&answered["decision"], &answered["status"]), (&17.into(), &201.into()));
+        let lost = check(&outcome(None, None).encode(&Glass, BUILD));
+        assert!(lost.get("status").is_none() && lost.get("response").is_none());
+    }
+
+    #[test]
+    fn an_act_is_bounded_however_large_its_members() {
+        let act = |members: &[(&str, Value)]| {
+            let members = members.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            Act { kind: "issue", at: UnixTime::from_secs(1), by: "admin".to_owned(), members }
+        };
+        let plain = check(&act(&[("agent", "a".into()), ("exp", (u64::MAX).into())]).encode(&Glass, BUILD));
+        assert_eq!((&plain["kind"], &plain["by"]), (&"issue".into(), &"admin".into()));
+        assert_eq!(plain["act"]["exp"], u64::MAX.to_string());
+        assert!(plain.get("id").is_none());
+
+        let deep = (0..100).fold(Value::from(1), |inner, _| json!([inner]));
+        let long = act(&[("deep", deep), ("list", (0..65).collect()), ("text", "x".repeat(513).into())]);
+        let long = check(&long.encode(&Glass, BUILD));
+        assert!(long["act"]["deep"][0][0][0].as_str().unwrap().starts_with("sha256:"), "{long}");
+        assert!(long["act"]["list"].as_str().unwrap().starts_with("sha256:"));
+        assert!(long["act"]["text"].as_str().unwrap().starts_with("sha256:"));
+
+        let wide: Value = (0..64).map(|_| Value::from("y".repeat(512))).collect();
+        let wide = act(&[("a", wide.clone()), ("b", wide.clone()), ("c", wide)]);
+        assert!(check(&wide.encode(&Glass, BUILD))["truncated"].as_str().unwrap().starts_with("sha256:"));
+
+        let many: Vec<(String, Value)> = (0..100).map(|n| (format!("m{n}"), n.into())).collect();
+        let many: Vec<(&str, Value)> =
+            many.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+        assert!(check(&act(&many).encode(&Glass, BUILD))["act"]["truncated"].is_string());
+    }
+
+    #[cfg(feature = "fault-injection")]
+    #[test]
+    fn a_build_with_faults_marks_every_entry_once() {
+        for build in [BUILD, "killick 0.1.0 fault-injection"] {
+            let entry = check(&permit(facts(), None).encode(&Glass, build));
+            assert_eq!(entry["build"], "killick 0.1.0 fault-injection");
+        }
+    }
+
+    #[cfg(not(feature = "fault-injection"))]
+    #[test]
+    fn an_ordinary_build_names_itself() {
+        assert_eq!(check(&permit(facts(), None).encode(&Glass, BUILD))["build"], BUILD);
     }
 }

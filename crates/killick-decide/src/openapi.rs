@@ -276,3 +276,170 @@ fn kind_of(schema: &Value) -> Result<ArgumentType, String> {
         None => Err("has no `type`".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::catalogue::{Catalogue, CatalogueDocument};
+
+    fn describe(path: &str, item: Value) -> Value {
+        let mut paths = Map::new();
+        paths.insert(path.to_owned(), item);
+        json!({
+            "openapi": "3.1.0", "paths": paths, "servers": [{ "url": "https://Shop.example/" }, { "url": "/v1" }],
+            "components": {
+                "parameters": { "Id": { "name": "id", "in": "path", "required": true, "schema": { "type": "string" } } },
+                "schemas": {
+                    "Amount": { "$ref": "#/components/schemas/Money" }, "Money": { "type": "number" },
+                    "Loop": { "$ref": "#/components/schemas/Loop" },
+                },
+            },
+        })
+    }
+
+    fn only(path: &str, item: Value) -> Operation {
+        import(&describe(path, item), "shop", "http://127.0.0.1:1").unwrap().1.remove(0)
+    }
+
+    fn error(path: &str, item: Value) -> String {
+        import(&describe(path, item), "shop", "http://127.0.0.1:1").unwrap_err().to_string()
+    }
+
+    fn body(properties: Value) -> Value {
+        json!({ "required": true, "content": { "application/json": { "schema": {
+            "type": "object", "required": ["a"], "properties": properties } } } })
+    }
+
+    #[test]
+    fn reads_parameters_of_both_levels_and_references() {
+        let operation = only(
+            "/invoices/{id}",
+            json!({
+                "parameters": [
+                    { "$ref": "#/components/parameters/Id" },
+                    { "name": "full", "in": "query", "schema": { "type": "string" } },
+                ],
+                "get": { "parameters": [{ "name": "full", "in": "query", "required": true, "schema": { "type": "boolean" } }] },
+            }),
+        );
+        assert_eq!((operation.action.as_str(), operation.risk), ("read:invoices", Risk::Read));
+        let arguments: Vec<_> =
+            operation.arguments.iter().map(|a| (a.name.as_str(), a.place, a.kind, a.required)).collect();
+        let expected = [
+            ("id", Place::Path, ArgumentType::String, true),
+            ("full", Place::Query, ArgumentType::Boolean, true),
+        ];
+        assert_eq!(arguments, expected);
+    }
+
+    #[test]
+    fn reads_bodies_and_extensions() {
+        let operation = only(
+            "/payments",
+            json!({ "post": { "x-killick-action": "execute:payments", "x-killick-risk": "critical", "requestBody": body(json!({
+                "a": { "$ref": "#/components/schemas/Amount" },
+                "iban": { "type": "string", "x-killick-sensitive": true },
+                "id": { "type": "string", "readOnly": true },
+            })) } }),
+        );
+        assert_eq!((operation.action.as_str(), operation.risk), ("execute:payments", Risk::Critical));
+        let arguments: Vec<_> =
+            operation.arguments.iter().map(|a| (a.name.as_str(), a.kind, a.required, a.sensitive)).collect();
+        let expected =
+            [("a", ArgumentType::Number, true, false), ("iban", ArgumentType::String, false, true)];
+        assert_eq!(arguments, expected);
+    }
+
+    #[test]
+    fn verbs_risks_and_hosts_follow_from_the_description() {
+        for (method, action, risk) in [
+            ("get", "read:x", Risk::Read),
+            ("post", "create:x", Risk::Write),
+            ("put", "update:x", Risk::Write),
+            ("patch", "update:x", Risk::Write),
+            ("delete", "delete:x", Risk::Critical),
+        ] {
+            let operation = only("/x", json!({ method: {} }));
+            assert_eq!((operation.action.as_str(), operation.risk), (action, risk));
+        }
+        let (upstream, _) = import(&describe("/x", json!({ "get": {} })), "shop", "http://a").unwrap();
+        assert_eq!(upstream.hosts, ["shop.example"]);
+        let ignored = describe("/x", json!({ "get": { "x-killick-ignore": true } }));
+        assert!(import(&ignored, "shop", "http://a").unwrap().1.is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_mapped_exactly_is_an_error_that_names_the_operation() {
+        let parameter = |members: Value| json!({ "get": { "parameters": [members] } });
+        let of_type = |schema: Value| parameter(json!({ "name": "q", "in": "query", "schema": schema }));
+        let post = |body: Value| json!({ "post": { "requestBody": body } });
+        for item in [
+            parameter(json!({ "name": "X-Key", "in": "header", "schema": { "type": "string" } })),
+            parameter(json!({ "name": "s", "in": "cookie", "schema": { "type": "string" } })),
+            parameter(json!({ "name": "q", "in": "query" })),
+            parameter(json!({ "name": "q", "in": "query", "content": {} })),
+            parameter(json!({ "$ref": "other.json#/x" })),
+            parameter(json!({ "$ref": "#/components/parameters/Nobody" })),
+            of_type(json!({ "type": "array" })),
+            of_type(json!({ "type": ["string", "null"] })),
+            of_type(json!({ "oneOf": [{ "type": "string" }] })),
+            of_type(json!({ "type": "string", "nullable": true })),
+            of_type(json!({})),
+            of_type(json!({ "$ref": "#/components/schemas/Loop" })),
+            post(json!({ "content": { "text/plain": {} } })),
+            post(json!({ "content": { "application/json": { "schema": { "type": "array" } } } })),
+            post(
+                json!({ "content": { "application/json": { "schema": { "type": "object", "additionalProperties": true } } } }),
+            ),
+            post(
+                json!({ "content": { "application/json": { "schema": { "type": "object", "required": ["b"] } } } }),
+            ),
+            post(body(json!({ "a": { "anyOf": [] } }))),
+            json!({ "trace": {} }),
+            json!({ "get": { "x-killick-risk": "low" } }),
+            json!({ "get": { "x-killick-action": 7 } }),
+        ] {
+            let text = error("/x", item.clone());
+            assert!(text.contains("operation `") && text.contains("/x`"), "{item}: {text}");
+        }
+        assert!(import(&json!({ "swagger": "2.0" }), "shop", "http://a").is_err());
+    }
+
+    #[test]
+    fn two_operations_of_one_action_need_the_same_arguments() {
+        let mut description = describe("/invoices", json!({ "get": {} }));
+        description["paths"]["/invoices/{id}"] =
+            json!({ "parameters": [{ "$ref": "#/components/parameters/Id" }], "get": {} });
+        let text = import(&description, "shop", "http://a").unwrap_err().to_string();
+        assert!(text.contains("x-killick-action"), "{text}");
+    }
+
+    #[test]
+    fn the_shop_imports_into_one_catalogue() {
+        let mut document = CatalogueDocument {
+            id: "shop.example/catalogue".to_owned(),
+            version: 1,
+            upstreams: BTreeMap::new(),
+            operations: Vec::new(),
+        };
+        for (name, text) in [
+            ("catalogue", include_str!("../../../examples/shop/openapi/catalogue.json")),
+            ("customers", include_str!("../../../examples/shop/openapi/customers.json")),
+            ("invoices", include_str!("../../../examples/shop/openapi/invoices.json")),
+            ("orders", include_str!("../../../examples/shop/openapi/orders.json")),
+            ("payments", include_str!("../../../examples/shop/openapi/payments.json")),
+        ] {
+            let description = serde_json::from_str(text).unwrap();
+            let (upstream, operations) = import(&description, name, "http://127.0.0.1:9001").unwrap();
+            document.upstreams.insert(name.to_owned(), upstream);
+            document.operations.extend(operations);
+        }
+        let catalogue = Catalogue::new(document).unwrap();
+        let execute = catalogue.operation("execute:payments").unwrap();
+        assert_eq!(execute.risk, Risk::Critical);
+        assert!(execute.arguments.iter().any(|a| a.name == "iban" && a.sensitive && a.required));
+        assert_eq!(catalogue.operation("read:invoices").unwrap().path, "/invoices/{id}");
+    }
+}

@@ -33,10 +33,9 @@ fn parse_segment(text: &str) -> Result<Segment, String> {
     if text.len() > NAME_BYTES_MAX {
         return Err(format!("has a segment of more than {NAME_BYTES_MAX} bytes"));
     }
-    if let Some(name) = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-        if !name.is_empty() && !name.contains(['{', '}']) {
-            return Ok(Segment::Parameter(name.to_owned()));
-        }
+    let name = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    if let Some(name) = name.filter(|name| !name.is_empty() && !name.contains(['{', '}'])) {
+        return Ok(Segment::Parameter(name.to_owned()));
     }
     // RFC 3986 section 3.3, pchar without percent-encoding: what stands here is forwarded as it stands.
     if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte)) {
