@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use killick_decide::entry::Act;
+use killick_decide::limits::ENTRY_LIST_MAX;
 use killick_proof::UnixTime;
 use killick_proof::grammar::{Compiled, Grant, describe};
 use killick_proof::keys::{PublicKey, base64url, sha256};
@@ -18,9 +19,6 @@ use crate::names;
 use crate::publish::Signer;
 use crate::state::{Batch, LiveToken, State};
 use crate::store::{TokenRow, Write};
-
-/// Names listed in a token's entry in the directory log; the token's hash stands for the rest.
-const LOGGED_ACTIONS_MAX: usize = 64;
 
 /// What is to be granted.
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -254,8 +252,8 @@ impl Minted {
 
     /// Names of actions, never values of arguments: these may say something about people.
     fn act(&self, now: UnixTime, depth: u64) -> Act {
-        let actions: Vec<&String> = self.actions.iter().take(LOGGED_ACTIONS_MAX).collect();
-        let deny: Vec<&str> = self.deny().into_iter().take(LOGGED_ACTIONS_MAX).collect();
+        let actions: Vec<&String> = self.actions.iter().take(ENTRY_LIST_MAX).collect();
+        let deny: Vec<&str> = self.deny().into_iter().take(ENTRY_LIST_MAX).collect();
         Act {
             kind: "issue",
             at: now,

@@ -43,6 +43,6 @@ pub use http::ROUTES;
 pub use issue_svid::{IssuedSvid, SvidRequest};
 pub use issue_token::{IssuedToken, TokenRequest, TokenView};
 pub use lifecycle::StateChange;
-pub use onboard::{AgentView, OnboardRequest, Onboarded, proof_message};
+pub use onboard::{AgentView, KeyView, OnboardRequest, Onboarded, proof_message};
 pub use revoke::{Revocation, RevocationView, RevokeRequest};
 pub use rules::RulesReport;

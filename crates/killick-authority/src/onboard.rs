@@ -88,10 +88,21 @@ pub struct AgentView {
     /// End of observe mode, microseconds since the epoch; absent if denials are enforced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observe_until: Option<u64>,
-    /// Thumbprint of its newest key.
-    pub key: String,
-    /// End of its newest SVID, microseconds since the epoch.
-    pub svid_not_after: u64,
+    /// Its keys, newest first.
+    pub keys: Vec<KeyView>,
+    /// Explicit denies that hold for it and everything beneath it, from its live tokens.
+    pub deny: Vec<String>,
+}
+
+/// An agent's key.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct KeyView {
+    /// RFC 7638 thumbprint.
+    pub thumbprint: String,
+    /// Public JWK.
+    pub jwk: Value,
+    /// End of the SVID that certifies it, microseconds since the epoch.
+    pub not_after: u64,
 }
 
 /// The bytes that a key signs to show that its holder asks for this name:
@@ -154,7 +165,7 @@ impl Authority {
             .filter(|revocation| matches!(revocation.kind.as_str(), "agent" | "subtree"))
             .map(|revocation| revocation.value)
             .collect();
-        let details = self.shared.store.agents(name).await?;
+        let details = self.shared.store.agents(name, self.now().secs()).await?;
         details.into_iter().map(|details| self.view(details, &revoked)).collect()
     }
 
@@ -167,7 +178,11 @@ impl Authority {
         let model = serde_json::from_str(&details.model).map_err(|_| {
             AuthorityError::setup("authority.db is damaged (a model)", "restore it from a backup")
         })?;
-        let (key, svid_not_after) = details.keys.into_iter().next().unwrap_or_default();
+        let key = |(thumbprint, jwk, not_after): (String, String, u64)| KeyView {
+            thumbprint,
+            jwk: serde_json::from_str(&jwk).unwrap_or_default(),
+            not_after,
+        };
         let now = self.now().micros();
         Ok(AgentView {
             revoked: revoked.contains(id.as_str()),
@@ -181,8 +196,8 @@ impl Authority {
             risk_tier: details.risk_tier,
             onboarded_at: details.onboarded_at,
             observe_until: details.observe_until.filter(|until| *until > now),
-            key,
-            svid_not_after,
+            keys: details.keys.into_iter().map(key).collect(),
+            deny: details.deny,
         })
     }
 }
@@ -266,8 +281,12 @@ impl Checked {
             risk_tier: tier_text(self.risk_tier).to_owned(),
             onboarded_at: record.onboarded_at.micros(),
             observe_until: None,
-            key: self.key.id().as_str().to_owned(),
-            svid_not_after: not_after.micros(),
+            keys: vec![KeyView {
+                thumbprint: self.key.id().as_str().to_owned(),
+                jwk: self.key.to_jwk(),
+                not_after: not_after.micros(),
+            }],
+            deny: Vec::new(),
         }
     }
 

@@ -171,7 +171,7 @@ impl Target {
         let value = request.value.clone().unwrap_or_default();
         if kind == "all" {
             return match value.as_str() {
-                "" => Ok(Self { kind, value, agent: None }),
+                "" | "*" => Ok(Self { kind, value: String::new(), agent: None }),
                 _ => invalid("revoking everything takes no value".to_owned(), "leave `value` out"),
             };
         }

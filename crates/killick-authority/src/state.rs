@@ -131,7 +131,7 @@ impl State {
             return Err(AuthorityError::forbidden(
                 "revoked.all",
                 "the kill switch is on: everything is revoked",
-                "lift it first: killick revoke all --lift",
+                "turn it off first: DELETE /v1/revocations/all on the admin socket",
             ));
         }
         if self.is_revoked("owner", owner) {

@@ -1,5 +1,7 @@
 //! The statements behind each change, and the rows that the admin API lists.
 
+use std::collections::HashMap;
+
 use sqlx::{Row as _, Sqlite, SqliteConnection, Transaction};
 
 use super::{Store, Write, schema, signed, unsigned};
@@ -17,8 +19,10 @@ pub(crate) struct AgentDetails {
     pub(crate) risk_tier: String,
     pub(crate) onboarded_at: u64,
     pub(crate) observe_until: Option<u64>,
-    /// Thumbprint and end of the SVID, newest first.
-    pub(crate) keys: Vec<(String, u64)>,
+    /// Thumbprint, JWK and end of the SVID, newest first; expired ones only while they are the newest.
+    pub(crate) keys: Vec<(String, String, u64)>,
+    /// Denies of its live tokens.
+    pub(crate) deny: Vec<String>,
 }
 
 /// A token as it was granted.
@@ -112,7 +116,11 @@ pub(super) async fn set_meta(
 
 impl Store {
     /// Agents in order of onboarding, or one of them.
-    pub(crate) async fn agents(&self, name: Option<&str>) -> Result<Vec<AgentDetails>, AuthorityError> {
+    pub(crate) async fn agents(
+        &self,
+        name: Option<&str>,
+        now_secs: u64,
+    ) -> Result<Vec<AgentDetails>, AuthorityError> {
         let read = async {
             let mut connection = self.pool.acquire().await?;
             let rows = sqlx::query(
@@ -124,22 +132,44 @@ impl Store {
             .fetch_all(&mut *connection)
             .await?;
             let key_rows = sqlx::query(
-                "SELECT agent, thumbprint, not_after FROM keys WHERE ?1 IS NULL OR agent = ?1
-                 ORDER BY created_at DESC, not_after DESC",
+                "SELECT agent, thumbprint, jwk, not_after FROM keys WHERE ?1 IS NULL OR agent = ?1
+                 ORDER BY created_at DESC, not_after DESC, thumbprint DESC",
             )
             .bind(name)
             .fetch_all(&mut *connection)
             .await?;
-            let mut keys = std::collections::HashMap::<String, Vec<(String, u64)>>::new();
+            let mut keys = HashMap::<String, Vec<(String, String, u64)>>::new();
             for row in key_rows {
-                let key = (row.try_get(1)?, unsigned(row.try_get(2)?));
-                keys.entry(row.try_get(0)?).or_default().push(key);
+                let not_after = unsigned(row.try_get(3)?);
+                let of_agent = keys.entry(row.try_get(0)?).or_default();
+                if of_agent.is_empty() || not_after > now_secs.saturating_mul(1_000_000) {
+                    of_agent.push((row.try_get(1)?, row.try_get(2)?, not_after));
+                }
+            }
+            let deny_rows = sqlx::query(
+                "SELECT agent, deny FROM tokens WHERE exp > ?2 AND deny <> '[]' AND (?1 IS NULL OR agent = ?1)
+                 AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.kind = 'token' AND r.value = jti)",
+            )
+            .bind(name)
+            .bind(signed(now_secs))
+            .fetch_all(&mut *connection)
+            .await?;
+            let mut denies = HashMap::<String, Vec<String>>::new();
+            for row in deny_rows {
+                let of_token: Vec<String> =
+                    serde_json::from_str(&row.try_get::<String, _>(1)?).unwrap_or_default();
+                denies.entry(row.try_get(0)?).or_default().extend(of_token);
+            }
+            for deny in denies.values_mut() {
+                deny.sort();
+                deny.dedup();
             }
             rows.into_iter()
                 .map(|row| {
                     let name: String = row.try_get(0)?;
                     Ok(AgentDetails {
                         keys: keys.remove(&name).unwrap_or_default(),
+                        deny: denies.remove(&name).unwrap_or_default(),
                         name,
                         state: row.try_get(1)?,
                         owner: row.try_get(2)?,
