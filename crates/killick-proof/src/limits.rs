@@ -36,3 +36,6 @@ pub const SPIFFE_ID_BYTES_MAX: usize = 2_048;
 pub const NONCE_CHARS_MAX: usize = 128;
 /// Nonces kept by one replay window: 60 s + 30 s of skew at about 20,000 requests/s.
 pub const REPLAY_ENTRIES_MAX: usize = 2_000_000;
+/// Seconds that a gateway's signature on a forwarded request is good for: the time of one hop and of two clocks that
+/// differ.
+pub const FORWARDED_LIFETIME_SECS_MAX: u64 = 30;
