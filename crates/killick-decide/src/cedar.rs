@@ -394,9 +394,10 @@ mod tests {
     fn ask_as(policies: &Policies, action: &str, agent: &str, peer: &str) -> Verdict {
         let (catalogue, record) = (catalogue(), record());
         let agent = SpiffeId::parse(agent).unwrap();
+        let parents = if agent == record.id { Vec::new() } else { vec![record.id.clone()] };
         let question = Question {
             agent: &agent,
-            ancestors: &[record.id.clone()],
+            ancestors: &parents,
             record: &record,
             operation: catalogue.operation(action).unwrap(),
             path: std::slice::from_ref(&agent),
