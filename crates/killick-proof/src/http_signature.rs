@@ -128,7 +128,10 @@ pub fn signature_base(message: &Message<'_>, covered: &[String], params: &str) -
     for name in covered {
         let value = component(message, name)?;
         if !value.bytes().all(|b| matches!(b, b' '..=b'~' | b'\t')) {
-            return refuse(Code::HttpFraming, format!("the component `{name}` has bytes that no field may have"));
+            return refuse(
+                Code::HttpFraming,
+                format!("the component `{name}` has bytes that no field may have"),
+            );
         }
         lines.push((name.as_str(), value));
     }
@@ -167,7 +170,10 @@ fn component(message: &Message<'_>, name: &str) -> Result<String, Refusal> {
                 .map(|(_, value)| value.trim_matches([' ', '\t']))
                 .collect();
             if values.is_empty() {
-                return refuse(Code::SigCoverage, "the signature covers a field that the message does not have");
+                return refuse(
+                    Code::SigCoverage,
+                    "the signature covers a field that the message does not have",
+                );
             }
             Ok(values.join(", "))
         }
@@ -315,7 +321,10 @@ impl ParsedSignature {
         }
         // Each is covered once, so a longer list names something that this profile does not know.
         if self.covered.len() != required().count() {
-            return refuse(Code::SigCoverage, "the signature covers a component that its profile does not have");
+            return refuse(
+                Code::SigCoverage,
+                "the signature covers a component that its profile does not have",
+            );
         }
         Ok(())
     }
@@ -370,7 +379,12 @@ pub(crate) fn digest_matches(field: &str, body: &[u8]) -> Result<bool, Refusal> 
         matches &= match algorithm.as_str() {
             "sha-256" => stated.as_slice() == sha256(body),
             "sha-512" => stated.as_slice() == digest(&SHA512, body).as_ref(),
-            _ => return refuse(Code::SigDigest, "the content digest has an algorithm other than sha-256 and sha-512"),
+            _ => {
+                return refuse(
+                    Code::SigDigest,
+                    "the content digest has an algorithm other than sha-256 and sha-512",
+                );
+            }
         };
     }
     Ok(matches)
@@ -403,8 +417,12 @@ pub(crate) fn check_window(
 fn canonical(text: &str, code: Code, field: &str) -> Result<Dictionary, Refusal> {
     let dictionary: Option<Dictionary> = Parser::new(text).parse().ok();
     match dictionary {
-        Some(dictionary) if dictionary.serialize().as_deref() == Some(text.trim_matches(' ')) => Ok(dictionary),
-        _ => refuse(code, format!("the field `{field}` is not a dictionary in its canonical form (RFC 9651)")),
+        Some(dictionary) if dictionary.serialize().as_deref() == Some(text.trim_matches(' ')) => {
+            Ok(dictionary)
+        }
+        _ => {
+            refuse(code, format!("the field `{field}` is not a dictionary in its canonical form (RFC 9651)"))
+        }
     }
 }
 

@@ -39,3 +39,9 @@ pub const REPLAY_ENTRIES_MAX: usize = 2_000_000;
 /// Seconds that a gateway's signature on a forwarded request is good for: the time of one hop and of two clocks that
 /// differ.
 pub const FORWARDED_LIFETIME_SECS_MAX: u64 = 30;
+/// Pairs of one query: no operation has more parameters.
+pub const QUERY_PAIRS_MAX: usize = 128;
+/// Characters of a certificate's common name (X.520 `ub-common-name`, RFC 5280 appendix A.1).
+pub const TRUST_DOMAIN_COMMON_NAME_MAX: usize = 64;
+/// Bytes of a signed bundle: tens of thousands of agents and revocations.
+pub const BUNDLE_BYTES_MAX: usize = 64 * 1_048_576;

@@ -169,10 +169,7 @@ fn sign_components(
         quoted(profile.tag),
     );
     let signature = key.sign(&join_base(components.iter().copied(), &params));
-    (
-        format!("{}={params}", profile.label),
-        format!("{}=:{}:", profile.label, STANDARD.encode(signature)),
-    )
+    (format!("{}={params}", profile.label), format!("{}=:{}:", profile.label, STANDARD.encode(signature)))
 }
 
 /// An `sf-string` (RFC 9651 section 4.1.6). What is not printable ASCII has no place in one; the reader refuses it.

@@ -3,22 +3,18 @@
 use std::fmt;
 use std::ops::Deref;
 
-use crate::bundle::{BundleDocument, TrustBundle};
-use crate::call::ParsedCall;
-use crate::chain::{Anchors, Chain};
-use crate::keys::PublicKey;
-use crate::refusal::Refusal;
+use crate::bundle::{self, BundleDocument, TrustBundle};
+use crate::call::{ChainSource, ParsedCall};
+use crate::chain::{self, Anchors, Chain};
+use crate::http_signature::check_window;
+use crate::keys::{PublicKey, sha256};
+use crate::limits::{SIGNATURE_LIFETIME_SECS_MAX, TOKEN_LIFETIME_SECS_MAX};
+use crate::refusal::{Code, Refusal};
 use crate::spiffe::SpiffeId;
 use crate::time::UnixTime;
 
-/// Proof that `T`'s signatures were checked. Its fields are private to this file; there is no other way to make one.
-pub struct Verified<T>(T, Evidence);
-
-/// What the verification of a call established besides the value itself.
-enum Evidence {
-    None,
-    Call { chain: Box<Verified<Chain>>, agent: SpiffeId },
-}
+/// Proof that `T`'s signatures were checked. Its field is private to this file; there is no other way to make one.
+pub struct Verified<T>(T);
 
 impl<T> Deref for Verified<T> {
     type Target = T;
@@ -33,10 +29,34 @@ impl<T: fmt::Debug> fmt::Debug for Verified<T> {
     }
 }
 
+/// A call with what the verification of its signature established.
+#[derive(Debug)]
+pub struct SignedCall {
+    pub(crate) call: ParsedCall,
+    pub(crate) chain: Verified<Chain>,
+    pub(crate) agent: SpiffeId,
+}
+
+impl SignedCall {
+    /// The call as read.
+    pub const fn call(&self) -> &ParsedCall {
+        &self.call
+    }
+
+    /// The chain that authorises the sender.
+    pub const fn chain(&self) -> &Verified<Chain> {
+        &self.chain
+    }
+
+    /// The sender: the leaf holder's SPIFFE ID.
+    pub const fn agent(&self) -> &SpiffeId {
+        &self.agent
+    }
+}
+
 /// Verifies a chain by the AAT draft's section 7, steps 1 to 5: anybody's tokens, no killick profile.
 pub fn verify_chain(compact: &str, anchors: &Anchors<'_>, now: UnixTime) -> Result<Verified<Chain>, Refusal> {
-    let _ = (compact, anchors.keys, now);
-    todo!()
+    chain::verify_links(compact, anchors, now).map(Verified)
 }
 
 /// Verifies a chain under the killick profile: the draft's steps, then names, origin, denies, revocation, identities.
@@ -45,45 +65,63 @@ pub fn verify_agent_chain(
     trust: &TrustBundle,
     now: UnixTime,
 ) -> Result<Verified<Chain>, Refusal> {
-    let _ = (compact, trust, now);
-    todo!()
+    let anchors = Anchors { keys: trust.token_keys(), lifetime_secs_max: TOKEN_LIFETIME_SECS_MAX };
+    let chain = chain::verify_links(compact, &anchors, now)?;
+    chain::verify_profile(&chain, trust, now)?;
+    Ok(Verified(chain))
 }
 
-/// Verifies the hop: the chain, the request signature under the leaf's key, its time window and audience.
-/// `known` finds chains by hash that this gateway has verified before; it is asked only for [`ChainSource::Hash`]
-/// (`chain.unknown` if it has none).
+/// Verifies the hop: the chain, the request signature under the leaf's key, the body's digest, the time window and the
+/// audience, in this order. `known` finds chains by hash that this gateway has verified before; it is asked only for
+/// [`ChainSource::Hash`] (`chain.unknown` if it has none), and what it finds is verified again.
 ///
-/// [`ChainSource::Hash`]: crate::call::ChainSource::Hash
+/// Errs with what [`verify_agent_chain`] errs with, then `pop.mismatch`, `sig.invalid`, `sig.digest`, `sig.time`,
+/// `pop.audience`.
 pub fn verify_call(
     call: ParsedCall,
     trust: &TrustBundle,
     known: &dyn Fn(&[u8; 32]) -> Option<String>,
     now: UnixTime,
-) -> Result<Verified<ParsedCall>, Refusal> {
-    let _ = (call, trust, known, now);
-    todo!()
+) -> Result<Verified<SignedCall>, Refusal> {
+    let chain = match call.chain() {
+        ChainSource::Inline(compact) => verify_agent_chain(compact, trust, now)?,
+        ChainSource::Hash(hash) => {
+            // The store is only a cache; that it holds what was asked for is seen here.
+            match known(hash).filter(|compact| sha256(compact.as_bytes()) == *hash) {
+                Some(compact) => verify_agent_chain(&compact, trust, now)?,
+                None => {
+                    return refuse(Code::ChainUnknown, "no chain with this hash is held here; send it again");
+                }
+            }
+        }
+    };
+    let signature = call.signature();
+    let key = chain.holder_key();
+    if signature.keyid != key.id().as_str() {
+        return refuse(Code::PopMismatch, "the signature's `keyid` is not the key of the token's holder");
+    }
+    if !key.verifies(&signature.base, &signature.signature) {
+        return refuse(Code::SigInvalid, "the request's signature does not verify");
+    }
+    if !call.digest_matches {
+        return refuse(Code::SigDigest, "the body does not match its signed digest");
+    }
+    check_window(signature.created, signature.expires, SIGNATURE_LIFETIME_SECS_MAX, now)?;
+    if signature.audience != call.audience_expected {
+        return refuse(Code::PopAudience, "the request is meant for another gateway");
+    }
+    let Some(agent) = chain.holder().cloned() else {
+        return refuse(Code::ChainIdentity, "the token does not name its holder");
+    };
+    Ok(Verified(SignedCall { call, chain, agent }))
 }
 
-/// Verifies a signed bundle under the pinned bundle key.
+/// Verifies a signed bundle under the pinned bundle key. Errs with `token.encoding`, `token.alg`, `token.typ`,
+/// `token.crit`, `token.kid`, `token.sig`, `limit.size`, and `policy.invalid` for a document that is not a bundle.
 pub fn verify_bundle(jws: &str, key: &PublicKey) -> Result<Verified<BundleDocument>, Refusal> {
-    let _ = (jws, key);
-    todo!()
+    bundle::read_signed(jws, key).map(Verified)
 }
 
-impl Verified<ParsedCall> {
-    /// The verified chain that authorises the sender.
-    pub(crate) fn chain_verified(&self) -> &Verified<Chain> {
-        match &self.1 {
-            Evidence::Call { chain, .. } => chain,
-            Evidence::None => unreachable!("a verified call is made with its chain"),
-        }
-    }
-
-    /// The sender.
-    pub(crate) fn agent(&self) -> &SpiffeId {
-        match &self.1 {
-            Evidence::Call { agent, .. } => agent,
-            Evidence::None => unreachable!("a verified call is made with its agent"),
-        }
-    }
+fn refuse<T>(code: Code, why: &str) -> Result<T, Refusal> {
+    Err(Refusal::new(code, why))
 }
