@@ -63,6 +63,8 @@ pub struct Forwarded {
     pub action: String,
     /// The signature's nonce: use once.
     pub nonce: String,
+    /// When it was signed.
+    pub created: UnixTime,
     /// When the nonce may be forgotten.
     pub expires: UnixTime,
     /// The gateway's key.
@@ -112,6 +114,7 @@ pub fn verify_forwarded(
         agent: field("killick-agent")?,
         action: field("killick-action")?,
         nonce: signature.nonce,
+        created: UnixTime::from_secs(signature.created),
         expires: UnixTime::from_secs(signature.expires),
         key: key.id().clone(),
     })

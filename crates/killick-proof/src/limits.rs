@@ -45,3 +45,8 @@ pub const QUERY_PAIRS_MAX: usize = 128;
 pub const TRUST_DOMAIN_COMMON_NAME_MAX: usize = 64;
 /// Bytes of a signed bundle: tens of thousands of agents and revocations.
 pub const BUNDLE_BYTES_MAX: usize = 64 * 1_048_576;
+/// Nesting of JSON in tokens: room for constraints one deeper than [`CONSTRAINT_DEPTH_MAX`] (two levels each) and the
+/// levels around them, so that what is too deep is called by its right name.
+pub const TOKEN_JSON_DEPTH_MAX: usize = 128;
+/// Explicit denies of one token: a list that people can still read.
+pub const DENIES_MAX: usize = 1_024;

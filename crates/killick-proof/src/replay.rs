@@ -1,6 +1,6 @@
 //! Each signed request is used once.
 //!
-//! The window remembers a digest of (key, nonce) until the signature that carried it expires; then the time check
+//! [`Nonces`] remembers a digest of (key, nonce) until the signature that carried it expires; then the time check
 //! refuses that request for ever and the digest can go. Only the holder of the key can make a signature, and only a
 //! verified call gets here, so a stranger can neither use up somebody's nonce nor fill the window.
 //!
@@ -11,9 +11,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::call::AuthenticatedCall;
-use crate::http_signature::check_window;
-use crate::keys::sha256;
-use crate::limits::{REPLAY_ENTRIES_MAX, SIGNATURE_LIFETIME_SECS_MAX};
+use crate::keys::{KeyId, sha256};
+use crate::limits::REPLAY_ENTRIES_MAX;
 use crate::refusal::{Code, Refusal};
 use crate::time::UnixTime;
 use crate::verified::{SignedCall, Verified};
@@ -22,17 +21,11 @@ use crate::verified::{SignedCall, Verified};
 /// pays for a burst of another second.
 const DROPPED_PER_ADMISSION: usize = 4;
 
-/// The nonces of the requests admitted within the acceptance window. Exact: it never forgets a nonce whose signature
-/// could still be fresh; bounded by [`crate::limits::REPLAY_ENTRIES_MAX`], over which calls are refused.
+/// The requests admitted within the acceptance window. Exact: it never forgets a nonce whose signature could still be
+/// fresh; bounded by [`crate::limits::REPLAY_ENTRIES_MAX`], over which calls are refused.
 pub struct ReplayWindow {
     not_before: UnixTime,
-    entries_max: usize,
-    /// When each (key, nonce) digest may be forgotten, seconds.
-    used: HashMap<[u8; 32], u64>,
-    /// The same digests by that second, soonest first.
-    by_expiry: BTreeMap<u64, Vec<[u8; 32]>>,
-    /// The latest time seen: a clock that goes back does not bring a dropped nonce's signature back to life.
-    latest: UnixTime,
+    nonces: Nonces,
     /// The latest `created` admitted, seconds.
     created_max: u64,
 }
@@ -46,45 +39,72 @@ impl ReplayWindow {
 
     /// As [`ReplayWindow::new`] with room for `entries_max` nonces.
     pub fn with_capacity(started: UnixTime, entries_max: usize) -> Self {
-        Self {
-            not_before: started,
-            entries_max,
-            used: HashMap::new(),
-            by_expiry: BTreeMap::new(),
-            latest: started,
-            created_max: 0,
-        }
+        Self { not_before: started, nonces: Nonces::new(entries_max), created_max: 0 }
     }
 
     /// Uses up the call's nonce. Errs with `replay.nonce`, `sig.time` (created before the window began, or no longer
     /// fresh), `limit.rate` (window full). Only a verified call can use one up.
     pub fn admit(&mut self, call: Verified<SignedCall>, now: UnixTime) -> Result<AuthenticatedCall, Refusal> {
         let signature = call.call.signature();
-        let (created, expires) = (signature.created, signature.expires);
-        // `keyid` is the leaf key's thumbprint, so it has a fixed length and the pair reads one way.
-        let digest = sha256(format!("{}\n{}", signature.keyid, signature.nonce).as_bytes());
-        self.use_up(digest, created, expires, now)?;
-        Ok(AuthenticatedCall { signed: call, admitted_at: now })
-    }
-
-    /// The earliest `started` of a next window that admits nothing which this one has admitted.
-    pub fn reopens_at(&self) -> UnixTime {
-        UnixTime::from_secs(self.created_max).plus_secs(1).max(self.latest)
-    }
-
-    /// Constant time, apart from the growth of the map.
-    fn use_up(&mut self, digest: [u8; 32], created: u64, expires: u64, now: UnixTime) -> Result<(), Refusal> {
-        self.latest = self.latest.max(now);
-        if UnixTime::from_secs(created) < self.not_before {
+        if UnixTime::from_secs(signature.created) < self.not_before {
             return refuse(
                 Code::SigTime,
                 "the signature was made before this gateway's window began; sign the request anew",
             );
         }
-        // Whatever is dropped below is refused here: the same bound, on the same clock.
-        check_window(created, expires, SIGNATURE_LIFETIME_SECS_MAX, self.latest)?;
+        let created = signature.created;
+        let key = call.chain.holder_key().id();
+        self.nonces.use_up(key, &signature.nonce, UnixTime::from_secs(signature.expires), now)?;
+        self.created_max = self.created_max.max(created);
+        Ok(AuthenticatedCall { signed: call, admitted_at: now })
+    }
+
+    /// The earliest `started` of a next window that admits nothing which this one has admitted.
+    pub fn reopens_at(&self) -> UnixTime {
+        UnixTime::from_secs(self.created_max).plus_secs(1)
+    }
+}
+
+/// Nonces that were used, by key, each until its signature expires. Bounded and exact, as [`ReplayWindow`] is.
+pub struct Nonces {
+    entries_max: usize,
+    /// When each (key, nonce) digest may be forgotten.
+    used: HashMap<[u8; 32], UnixTime>,
+    /// The same digests by that time, soonest first.
+    by_expiry: BTreeMap<UnixTime, Vec<[u8; 32]>>,
+    /// The latest time seen: a clock that goes back does not bring a dropped nonce's signature back to life.
+    latest: UnixTime,
+}
+
+impl Nonces {
+    /// Room for `entries_max` nonces.
+    pub fn new(entries_max: usize) -> Self {
+        Self {
+            entries_max,
+            used: HashMap::new(),
+            by_expiry: BTreeMap::new(),
+            latest: UnixTime::from_micros(0),
+        }
+    }
+
+    /// Uses up `key`'s nonce, which is to be kept until `expires`. Constant time, apart from the growth of the map.
+    /// Errs with `sig.time` (expired), `replay.nonce`, `limit.rate` (no room).
+    pub fn use_up(
+        &mut self,
+        key: &KeyId,
+        nonce: &str,
+        expires: UnixTime,
+        now: UnixTime,
+    ) -> Result<(), Refusal> {
+        self.latest = self.latest.max(now);
+        // What is dropped below is refused here: the same bound, on the same clock.
+        if self.latest >= expires {
+            return refuse(Code::SigTime, "the signature has expired; sign the request anew");
+        }
         self.drop_expired();
-        if self.used.get(&digest).is_some_and(|expiry| self.latest < UnixTime::from_secs(*expiry)) {
+        // A thumbprint has a fixed length, so the pair reads one way.
+        let digest = sha256(format!("{key}\n{nonce}").as_bytes());
+        if self.used.get(&digest).is_some_and(|kept_until| self.latest < *kept_until) {
             return refuse(Code::ReplayNonce, "this signed request was used before; sign each request anew");
         }
         if self.used.len() >= self.entries_max {
@@ -92,7 +112,6 @@ impl ReplayWindow {
         }
         self.used.insert(digest, expires);
         self.by_expiry.entry(expires).or_default().push(digest);
-        self.created_max = self.created_max.max(created);
         Ok(())
     }
 
@@ -101,11 +120,11 @@ impl ReplayWindow {
         for _ in 0..DROPPED_PER_ADMISSION {
             let Some(mut bucket) = self.by_expiry.first_entry() else { return };
             let expiry = *bucket.key();
-            if self.latest < UnixTime::from_secs(expiry) {
+            if self.latest < expiry {
                 return;
             }
             match bucket.get_mut().pop() {
-                // A nonce used again after its expiry has moved to a later second; leave it there.
+                // A nonce used again after its expiry has moved to a later time; leave it there.
                 Some(digest) if self.used.get(&digest) == Some(&expiry) => {
                     self.used.remove(&digest);
                 }
