@@ -33,9 +33,6 @@ pub fn no_answer(error: &ClientError) -> Failure {
     match error {
         ClientError::Unreachable { .. } => failure(Exit::NotReachable, "gateway.unreachable")
             .mend("start it with `killick up`; `killick status` shows what runs"),
-        ClientError::ChainTooLong(_) => {
-            failure(Exit::Usage, "limit.size").mend("grant fewer actions, or pass on fewer times")
-        }
         ClientError::Request(_) => failure(Exit::Usage, "call.request"),
         _ => failure(Exit::NotReachable, "gateway.reply").mend("see the log of `killick up`"),
     }

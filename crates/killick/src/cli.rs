@@ -367,6 +367,9 @@ pub struct RevokeArgs {
     /// Why, for the directory log
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+    /// End the kill switch again (only with `all`)
+    #[arg(long, conflicts_with = "value")]
+    pub lift: bool,
 }
 
 /// What can be revoked.

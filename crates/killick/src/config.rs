@@ -281,11 +281,11 @@ impl Config {
                 "use 24h at most",
             );
         }
-        if !(60..=604_800).contains(&self.lifetimes.svid) {
+        if !(60..=86_400).contains(&self.lifetimes.svid) {
             return wrong(
                 "svid",
                 format!("certificates of {} are out of bounds", duration::text(self.lifetimes.svid)),
-                "use between 1m and 7d",
+                "use between 1m and 24h",
             );
         }
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log.level) {

@@ -9,7 +9,10 @@ mod config;
 mod duration;
 mod folder;
 mod http;
+mod metrics;
 mod output;
+mod stack;
+mod telemetry;
 mod wallet;
 
 use std::process::ExitCode;

@@ -181,15 +181,9 @@ fn show(ui: Ui, agent: &Value) {
                 say(name, value);
             }
         }
-        for key in agent.get("keys").and_then(Value::as_array).into_iter().flatten() {
-            let id = key
-                .get("jwk")
-                .and_then(|jwk| killick_proof::keys::PublicKey::from_jwk(jwk).ok())
-                .map_or_else(|| "?".to_owned(), |key| key.id().to_string());
-            let until = key.get("not_after").and_then(Value::as_u64).map_or_else(String::new, |micros| {
-                format!(", certified until {}", time_text(micros / 1_000_000))
-            });
-            say("key", format!("{id}{until}"));
+        if let Some(key) = text("/key") {
+            let ends = agent.get("svid_not_after").and_then(Value::as_u64).unwrap_or_default();
+            say("key", format!("{key}, certified until {}", time_text(ends / 1_000_000)));
         }
         if let Some(until) = observed(agent) {
             say("observe", paint.yellow(&format!("denials are NOT enforced until {until}")));

@@ -18,11 +18,13 @@ pub async fn run(folder: &Folder, ui: Ui, command: &CatalogueCommand) -> Outcome
     match command {
         CatalogueCommand::Import { source, upstream, url, host } => {
             let openapi = fetch(source).await?;
-            let mut body = json!({ "openapi": openapi, "upstream": upstream, "url": url });
-            if let (false, Some(members)) = (host.is_empty(), body.as_object_mut()) {
-                members.insert("hosts".to_owned(), json!(host));
+            let body = json!({ "openapi": openapi, "upstream": upstream, "url": url });
+            let admin = Admin::of(folder);
+            let mut answer = admin.post("/v1/catalogue/import", &body).await?;
+            if !host.is_empty() {
+                name_hosts(folder, upstream, host)?;
+                answer = admin.post("/v1/reload", &json!({})).await?;
             }
-            let answer = Admin::of(folder).post("/v1/catalogue/import", &body).await?;
             let actions = catalogue_of(folder).await.ok().map(|catalogue| {
                 let mut actions: Vec<String> = catalogue
                     .document()
@@ -76,6 +78,16 @@ pub async fn run(folder: &Folder, ui: Ui, command: &CatalogueCommand) -> Outcome
             Ok(Exit::Fine.into())
         }
     }
+}
+
+/// Writes the names under which agents know a service into `catalogue.json`; a reload puts them in force.
+fn name_hosts(folder: &Folder, upstream: &str, hosts: &[String]) -> Result<(), Failure> {
+    let mut document = local(folder)?.document().clone();
+    if let Some(service) = document.upstreams.get_mut(upstream) {
+        service.hosts = hosts.to_vec();
+    }
+    let text = serde_json::to_string_pretty(&document).unwrap_or_default();
+    crate::folder::write_whole(&folder.catalogue(), format!("{text}\n").as_bytes(), 0o644)
 }
 
 /// A risk as people read it.

@@ -4,27 +4,30 @@ use serde_json::{Value, json};
 
 use crate::cli::{RevokeArgs, RevokeKind};
 use crate::client::Admin;
-use crate::folder::{Folder, member};
+use crate::folder::Folder;
 use crate::output::{Exit, Failure, Outcome, Ui};
-use crate::wallet::check_name;
 
 /// Runs `killick revoke`.
 pub async fn run(folder: &Folder, ui: Ui, args: &RevokeArgs) -> Outcome {
     let value = match (args.kind, args.value.as_deref()) {
-        (RevokeKind::All, None) => "*".to_owned(),
+        (RevokeKind::All, None) if args.lift => return lift(folder, ui).await,
+        (RevokeKind::All, None) => None,
         (RevokeKind::All, Some(_)) => {
             return Err(
                 Failure::usage("revoke.value", "`revoke all` takes no value").mend("killick revoke all")
             );
         }
         (_, None) => return Err(Failure::usage("revoke.value", "what shall be revoked?")),
-        (RevokeKind::Agent | RevokeKind::Subtree, Some(name)) => spiffe_id(folder, name)?,
-        (_, Some(value)) => value.to_owned(),
+        (_, Some(_)) if args.lift => {
+            return Err(Failure::usage(
+                "revoke.lift",
+                "only the kill switch can be lifted; other revocations are for good",
+            )
+            .mend("killick revoke all --lift"));
+        }
+        (_, Some(value)) => Some(value),
     };
-    let mut body = json!({ "kind": args.kind.as_str(), "value": value });
-    if let (Some(reason), Some(members)) = (&args.reason, body.as_object_mut()) {
-        members.insert("reason".to_owned(), reason.as_str().into());
-    }
+    let body = json!({ "kind": args.kind.as_str(), "value": value, "reason": args.reason });
     let answer = Admin::of(folder).post("/v1/revocations", &body).await?;
     ui.result(&answer, |paint| {
         let version = answer
@@ -32,19 +35,22 @@ pub async fn run(folder: &Folder, ui: Ui, args: &RevokeArgs) -> Outcome {
             .and_then(Value::as_u64)
             .map_or_else(String::new, |v| format!(" (bundle {v})"));
         match args.kind {
-            RevokeKind::All => format!("{}: everything is revoked{version}", paint.red("KILL SWITCH")),
-            kind => format!("{} {} {value}{version}", paint.green("revoked"), kind.as_str()),
+            RevokeKind::All => format!(
+                "{}: everything is revoked{version}\nlift it: killick revoke all --lift",
+                paint.red("KILL SWITCH")
+            ),
+            kind => {
+                format!("{} {} {}{version}", paint.green("revoked"), kind.as_str(), value.unwrap_or_default())
+            }
         }
     });
     Ok(Exit::Fine.into())
 }
 
-/// The SPIFFE ID that a name or an ID means.
-fn spiffe_id(folder: &Folder, name: &str) -> Result<String, Failure> {
-    if name.starts_with("spiffe://") {
-        return Ok(name.to_owned());
-    }
-    check_name(name)?;
-    let trust = folder.read_trust(None)?;
-    Ok(format!("spiffe://{}/agent/{name}", member(&trust, "/trust_domain", "trust.json")?))
+async fn lift(folder: &Folder, ui: Ui) -> Outcome {
+    let answer = Admin::of(folder).delete("/v1/revocations/all").await?;
+    ui.result(&answer, |paint| {
+        format!("{}: the kill switch is off; other revocations stay", paint.green("lifted"))
+    });
+    Ok(Exit::Fine.into())
 }

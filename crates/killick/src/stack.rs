@@ -1,0 +1,346 @@
+//! Authority, gateway, log and console in one process: what `killick up` runs, and the pilot too. Nothing is printed
+//! here; whoever starts a stack tells people about it.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use killick_authority::keystore::{FileKeyStore, KeyName, KeyStore as _};
+use killick_authority::{
+    AdminSocket, Authority, AuthorityConfig, AuthorityError, GatewayIdentity, LogIdentity,
+};
+use killick_gateway::{BUILD, Gateway, GatewayConfig, GatewayError, Limits, SystemClock};
+use killick_ledger::{Ledger, LedgerConfig, LedgerError};
+use killick_proof::SpiffeId;
+use killick_proof::keys::SigningKey;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::config::Config;
+use crate::folder::{Folder, Run, create_private_dir, write_whole};
+use crate::metrics::{self, Watched};
+use crate::output::{Exit, Failure, plain};
+
+/// The name of the one gateway of a stack.
+const GATEWAY: &str = "gw-1";
+/// How long open connections to console and admin port may delay a shutdown; the gateway's own have been drained.
+const SERVICES_DRAIN: Duration = Duration::from_secs(5);
+
+/// What a stack is started with.
+#[derive(Clone, Debug)]
+pub struct StackConfig {
+    /// The data folder; set up if it is empty or absent.
+    pub dir: PathBuf,
+    /// The configuration. Port 0 takes a free port.
+    pub config: Config,
+    /// The gateway's bounds.
+    pub limits: Limits,
+}
+
+impl StackConfig {
+    /// A stack with the documented bounds.
+    pub fn new(dir: impl Into<PathBuf>, config: Config) -> Self {
+        Self { dir: dir.into(), config, limits: Limits::default() }
+    }
+
+    /// A stack of a trust domain on free ports of this machine: for evaluations and tests.
+    pub fn on_free_ports(dir: impl Into<PathBuf>, trust_domain: &str) -> Result<Self, Failure> {
+        let mut config = Config::for_trust_domain(trust_domain)
+            .map_err(|error| Failure::usage("config.invalid", error.problem).mend(error.mend))?;
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        config.gateway.listen = free;
+        config.console.listen = free;
+        config.admin.listen = free;
+        Ok(Self::new(dir, config))
+    }
+}
+
+/// A running killick.
+pub struct Stack {
+    folder: Folder,
+    run: Run,
+    authority: Authority,
+    /// Shared with the metrics page; taken out by the shutdown.
+    gateway: Arc<Mutex<Option<Gateway>>>,
+    log: Ledger,
+    directory_log: Ledger,
+    stop: watch::Sender<bool>,
+    services: JoinSet<Result<(), Failure>>,
+    /// Held as long as the stack runs: no second process writes to this folder.
+    _lock: File,
+}
+
+impl Stack {
+    /// Starts everything on a data folder: takes its lock, binds the ports, opens keys and logs, sets up what is
+    /// missing, and returns once calls are answered. Errs with one sentence and leaves nothing running.
+    pub async fn start(config: StackConfig) -> Result<Stack, Failure> {
+        let StackConfig { dir, config, limits } = config;
+        let folder = Folder::new(&dir);
+        create_private_dir(folder.path())?;
+        let lock = lock(&folder)?;
+        set_up(&folder, &config)?;
+        let gateway_listener = bind("gateway", config.gateway.listen).await?;
+        let console_listener = bind("console", config.console.listen).await?;
+        let admin_listener = bind("admin", config.admin.listen).await?;
+        let run = Run {
+            gateway_url: url_of(&gateway_listener)?,
+            console_url: url_of(&console_listener)?,
+            admin_url: url_of(&admin_listener)?,
+            pid: std::process::id(),
+        };
+        let public_origins = if config.gateway.public_origins.is_empty() {
+            vec![run.gateway_url.clone()]
+        } else {
+            config.gateway.public_origins.clone()
+        };
+
+        let keys = FileKeyStore::open(folder.path()).map_err(|error| authority_failure(&error))?;
+        let key = |name| keys.load_or_create(name).map_err(|error| authority_failure(&error));
+        let gateway_key = key(KeyName::Gateway)?;
+        let domain = &config.trust_domain;
+        let log = open_log(
+            folder.log(),
+            folder.log_state(),
+            format!("{domain}/killick/{GATEWAY}"),
+            &key(KeyName::Log)?,
+        )
+        .await?;
+        let directory_log = open_log(
+            folder.directory_log(),
+            folder.directory_log_state(),
+            format!("{domain}/killick/directory"),
+            &key(KeyName::DirectoryLog)?,
+        )
+        .await?;
+
+        let id = SpiffeId::parse(&format!("spiffe://{domain}/gateway/{GATEWAY}"))
+            .map_err(|refusal| Failure::usage("config.invalid", refusal.detail()))?;
+        let url = public_origins.first().cloned().unwrap_or_default();
+        let authority = Authority::open(AuthorityConfig {
+            time_zone: config.time_zone.clone(),
+            token_lifetime_secs: config.lifetimes.token,
+            svid_lifetime_secs: config.lifetimes.svid,
+            ..AuthorityConfig::new(
+                folder.path(),
+                domain,
+                GatewayIdentity { id: id.clone(), jwk: gateway_key.public().to_jwk(), url },
+                directory_log.clone(),
+                LogIdentity { origin: log.origin().to_owned(), vkey: log.vkey() },
+            )
+        })
+        .await
+        .map_err(|error| authority_failure(&error))?;
+        authority.write_trust().map_err(|error| authority_failure(&error))?;
+
+        let gateway = Gateway::start(
+            GatewayConfig {
+                id,
+                public_origins,
+                key: gateway_key,
+                ledger: log.clone(),
+                bundles: authority.bundles(),
+                bundle_key: authority.bundle_key().clone(),
+                state_dir: folder.path().join("gateway-state"),
+                clock: Arc::new(SystemClock),
+                limits,
+            },
+            gateway_listener,
+        )
+        .await
+        .map_err(gateway_failure)?;
+        let gateway = Arc::new(Mutex::new(Some(gateway)));
+
+        let admin_socket =
+            AdminSocket::bind(&folder.admin_socket()).map_err(|error| authority_failure(&error))?;
+        let (stop, stopped) = watch::channel(false);
+        let mut services = JoinSet::new();
+        let router = authority.router();
+        let done = until(stopped.clone());
+        services.spawn(async move {
+            admin_socket.serve(router, done).await.map_err(|error| authority_failure(&error))
+        });
+        let watched = Watched {
+            gateway: Arc::clone(&gateway),
+            authority: authority.clone(),
+            directory_log: directory_log.clone(),
+        };
+        services.spawn(serve("admin", admin_listener, metrics::router(watched), until(stopped.clone())));
+        services.spawn(serve("console", console_listener, axum::Router::new(), until(stopped)));
+
+        let text = serde_json::to_string_pretty(&run).unwrap_or_default();
+        write_whole(&folder.run(), format!("{text}\n").as_bytes(), 0o644)?;
+        Ok(Stack { folder, run, authority, gateway, log, directory_log, stop, services, _lock: lock })
+    }
+
+    /// Where it is reached.
+    pub const fn run(&self) -> &Run {
+        &self.run
+    }
+
+    /// Its data folder.
+    pub const fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Its authority.
+    pub const fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// The gateway's log.
+    pub const fn log(&self) -> &Ledger {
+        &self.log
+    }
+
+    /// The authority's log.
+    pub const fn directory_log(&self) -> &Ledger {
+        &self.directory_log
+    }
+
+    /// Returns when a part of it has failed for good, with what to tell; otherwise never. A log that cannot record is
+    /// such a part: nothing is forwarded any more, and the process should end.
+    pub async fn failed(&mut self) -> Failure {
+        match self.services.join_next().await {
+            Some(Ok(Err(failure))) => failure,
+            Some(Err(error)) => {
+                Failure::check("internal.error", format!("a part of killick failed: {error}"))
+            }
+            Some(Ok(Ok(()))) | None => Failure::check("internal.error", "a part of killick ended by itself"),
+        }
+    }
+
+    /// Stops accepting, lets requests under way finish, closes both logs and releases the folder. Errs if a log could
+    /// not be closed in order; what was acknowledged is on disk all the same.
+    pub async fn shutdown(mut self) -> Result<(), Failure> {
+        let _ = std::fs::remove_file(self.folder.run());
+        let gateway = self.gateway.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        if let Some(gateway) = gateway {
+            gateway.shutdown().await;
+        }
+        let _ = self.stop.send(true);
+        // Whoever keeps a connection open must not keep the logs open.
+        let ended = async { while self.services.join_next().await.is_some() {} };
+        if tokio::time::timeout(SERVICES_DRAIN, ended).await.is_err() {
+            self.services.abort_all();
+        }
+        self.authority.close().await;
+        let log = self.log.close().await;
+        let directory_log = self.directory_log.close().await;
+        log.and(directory_log).map_err(|error| ledger_failure(&error))
+    }
+}
+
+/// Resolves when the stack is to stop.
+async fn until(mut stopped: watch::Receiver<bool>) {
+    // A dropped sender means the same.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+async fn serve(
+    what: &'static str,
+    listener: TcpListener,
+    router: axum::Router,
+    done: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Failure> {
+    axum::serve(listener, router).with_graceful_shutdown(done).await.map_err(|error| {
+        Failure::check("port.failed", format!("the {what} cannot listen any more: {}", plain(&error)))
+    })
+}
+
+/// One process per data folder.
+fn lock(folder: &Folder) -> Result<File, Failure> {
+    let path = folder.path().join("lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .map_err(|error| Failure::io("open", &path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            let pid = folder.read_run().map(|run| format!(" (process {})", run.pid)).unwrap_or_default();
+            Err(Failure::check(
+                "folder.busy",
+                format!("a killick is running on {} already{pid}", folder.path().display()),
+            )
+            .mend("stop it first, or name another folder with --dir"))
+        }
+        Err(std::fs::TryLockError::Error(error)) => Err(Failure::io("lock", &path, &error)),
+    }
+}
+
+/// Writes what a new folder needs: the commented configuration, the baseline policy, an empty catalogue.
+fn set_up(folder: &Folder, config: &Config) -> Result<(), Failure> {
+    if !folder.config().exists() {
+        let text = crate::config::default_text(&config.trust_domain);
+        write_whole(&folder.config(), text.as_bytes(), 0o644)?;
+    }
+    Ok(())
+}
+
+async fn bind(what: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let failure = |code, why: &str, mend: String| {
+            Failure::check(code, format!("the {what} cannot listen on {address}: {why}")).mend(mend)
+        };
+        match error.kind() {
+            std::io::ErrorKind::AddrInUse => failure(
+                "port.busy",
+                "another program has that port",
+                format!("stop it, or set another port at [{what}] listen in killick.toml"),
+            ),
+            std::io::ErrorKind::PermissionDenied => {
+                failure("port.permission", "that port is reserved", "use a port from 1024 on".to_owned())
+            }
+            _ => failure(
+                "port.address",
+                &plain(&error),
+                format!("set an address of this machine at [{what}] listen in killick.toml"),
+            ),
+        }
+    })
+}
+
+fn url_of(listener: &TcpListener) -> Result<String, Failure> {
+    let address = listener.local_addr().map_err(|error| Failure::check("port.address", plain(&error)))?;
+    Ok(format!("http://{address}"))
+}
+
+async fn open_log(
+    log_dir: PathBuf,
+    state_dir: PathBuf,
+    origin: String,
+    key: &SigningKey,
+) -> Result<Ledger, Failure> {
+    let config = LedgerConfig { log_dir, state_dir, origin, seed: **key.seed(), build: BUILD.to_owned() };
+    Ledger::open(config).await.map_err(|error| ledger_failure(&error))
+}
+
+fn ledger_failure(error: &LedgerError) -> Failure {
+    match error {
+        LedgerError::Io { action, path, source } => {
+            Failure::io(action.trim_start_matches("cannot "), std::path::Path::new(path), source)
+        }
+        LedgerError::Damaged { .. } => Failure::check("log.damaged", error.to_string())
+            .mend("restore the folder from a backup; nothing in it was changed"),
+        _ => Failure::check("log.unavailable", error.to_string()),
+    }
+}
+
+fn authority_failure(error: &AuthorityError) -> Failure {
+    let failure = Failure::new(Exit::CheckFailed, error.code(), error.detail());
+    if error.mend().is_empty() { failure } else { failure.mend(error.mend()) }
+}
+
+fn gateway_failure(error: GatewayError) -> Failure {
+    match error {
+        GatewayError::Origin(_) => Failure::usage("config.invalid", error.to_string())
+            .mend("correct [gateway] public_origins in killick.toml"),
+        GatewayError::State { path, source } => Failure::io("use", &path, &source),
+        other => Failure::check("gateway.start", other.to_string()),
+    }
+}

@@ -1,0 +1,287 @@
+//! The story of one's own agent, told by the command line alone: started, onboarded, granted, permitted, denied,
+//! revoked, verified.
+
+mod cli_support;
+
+use std::io::Write as _;
+
+use cli_support::{Answer, Up, an_invoice, command, invoices, killick};
+use serde_json::Value;
+
+#[test]
+fn from_the_first_start_to_the_offline_proof() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    let (up, shop) = invoices(&dir);
+    let id = an_invoice();
+
+    let granted =
+        up.run(&["token", "grant", "invoice-bot", "read:invoices; execute:none", "--for", "1h"]).fine();
+    assert!(granted.out.contains("read:invoices"), "{granted:?}");
+    assert!(granted.out.contains("execute:"), "{granted:?}");
+    assert!(granted.out.contains("\"cnf\""), "the claims are shown too: {granted:?}");
+
+    // A permitted and a denied call of an unmodified program.
+    let url = format!("{}/invoices/{id}", shop.url);
+    let curl = |args: &[&str]| {
+        let mut line = vec!["run", "--as", "invoice-bot", "--", "curl", "-sS", "-w", "\n%{http_code}"];
+        line.extend(args);
+        up.run(&line)
+    };
+    let read = curl(&[&url]).fine();
+    assert!(read.out.contains(&id) && read.out.ends_with("200"), "{read:?}");
+    let denied = curl(&["-X", "DELETE", &url]).fine();
+    assert!(denied.out.contains("tool.not_granted") && denied.out.ends_with("403"), "{denied:?}");
+    let unknown = curl(&[&format!("{}/nothing/here", shop.url)]).fine();
+    assert!(unknown.out.contains("tool.unknown"), "{unknown:?}");
+
+    // The same as single calls, with receipts kept.
+    let argument = format!("id={id}");
+    let call = up.run(&["call", "read:invoices", &argument, "--json"]).fine().json();
+    assert_eq!(call["status"], 200);
+    assert_eq!(call["body"]["id"].as_str().or(call["body"]["invoice"]["id"].as_str()), Some(id.as_str()));
+    assert!(
+        std::fs::read_to_string(call["receipt"].as_str().unwrap())
+            .unwrap()
+            .starts_with("c2sp.org/tlog-proof@v1")
+    );
+    let denied = up.run(&["call", "delete:invoices", &argument, "--json"]);
+    assert_eq!((denied.code, denied.error()["code"].as_str()), (4, Some("tool.not_granted")), "{denied:?}");
+    assert!(denied.error()["missing"].as_str().unwrap().contains("delete:invoices"), "{denied:?}");
+    assert!(denied.error()["grantor"].is_string() && denied.error()["receipt"].is_string(), "{denied:?}");
+
+    // Why, before the call is made.
+    let why = up.run(&["token", "explain", "invoice-bot", "read:invoices", &argument]).fine();
+    assert!(why.out.contains("would be permitted"), "{why:?}");
+    let why = up.run(&["token", "explain", "invoice-bot", "delete:invoices", &argument]);
+    assert_eq!(why.code, 4);
+    assert!(why.out.contains("tool.not_granted") && why.out.contains("what would permit it"), "{why:?}");
+
+    up.run(&["revoke", "agent", "invoice-bot", "--reason", "test"]).fine();
+    let revoked = up.run(&["call", "read:invoices", &argument, "--json"]);
+    assert_eq!(
+        (revoked.code, revoked.error()["code"].as_str()),
+        (4, Some("identity.revoked")),
+        "{revoked:?}"
+    );
+    let revoked = curl(&[&url]).fine();
+    assert!(revoked.out.contains("identity.revoked"), "{revoked:?}");
+
+    assert_eq!(up.stop(), 0, "a clean shutdown");
+
+    // Nobody runs any more: the log is verified by its files alone, with the key from beside it and without.
+    let trust = dir.join("trust.json");
+    let verified =
+        killick(&dir, &["log", "verify", "--trust", trust.to_str().unwrap(), "--json"]).fine().json();
+    assert_eq!(verified["verified"], true);
+    assert!(verified["size"].as_u64().unwrap() >= 8, "{verified}");
+    assert!(
+        verified["root"].is_string() && verified["origin"].is_string() && verified["witnesses"].is_array()
+    );
+    let alone = killick(&dir, &["log", "verify", dir.join("log").to_str().unwrap()]).fine();
+    assert!(alone.out.contains("key taken from the folder: proves consistency, not origin"), "{alone:?}");
+    let directory =
+        killick(&dir, &["log", "verify", dir.join("directory-log").to_str().unwrap(), "--json"]).fine();
+    assert_eq!(directory.json()["verified"], true);
+    let shown = killick(&dir, &["log", "show", "--tail", "100", "--json"]).fine();
+    assert!(shown.out.contains("tool.not_granted") && shown.out.contains("identity.revoked"), "{shown:?}");
+}
+
+#[test]
+fn ten_lines_of_python_run_unmodified() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    let (up, shop) = invoices(&dir);
+    up.run(&["token", "grant", "invoice-bot", "read:invoices"]).fine();
+    let script = folder.path().join("bot.py");
+    let text = format!(
+        r#"import json, os, urllib.error, urllib.request
+assert not any("BEGIN" in value or "eyJ" in value for value in os.environ.values())
+def ask(method, url):
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, method=method)) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+print(json.dumps({{"read": ask("GET", "http://invoices.shop.example/invoices/{id}"),
+    "delete": ask("DELETE", "{url}/invoices/{id}"), "base": ask("GET", os.environ["KILLICK_URL"] + "/invoices/{id}")}}))
+"#,
+        id = an_invoice(),
+        url = shop.url
+    );
+    assert_eq!(text.lines().count(), 10);
+    std::fs::File::create(&script).unwrap().write_all(text.as_bytes()).unwrap();
+    let answer =
+        up.run(&["run", "--as", "invoice-bot", "--", "python3", script.to_str().unwrap()]).fine().json();
+    assert_eq!(answer["read"][0], 200);
+    assert_eq!(answer["base"][0], 200);
+    assert_eq!(
+        (answer["delete"][0].as_u64(), answer["delete"][1]["code"].as_str()),
+        (Some(403), Some("tool.not_granted"))
+    );
+}
+
+#[test]
+fn a_program_gets_no_key_and_its_exit_code_is_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    let (up, _shop) = invoices(&dir);
+    up.run(&["token", "grant", "invoice-bot", "read:invoices"]).fine();
+    let key = std::fs::read_to_string(dir.join("agents/invoice-bot/key")).unwrap();
+    let token = std::fs::read_to_string(dir.join("agents/invoice-bot/token")).unwrap();
+    let ran = Answer::of(
+        command(&dir, &["run", "--", "sh", "-c", "env; exit 42"])
+            .env("no_proxy", "*")
+            .env("NO_PROXY", "*")
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(ran.code, 42);
+    assert!(
+        ran.out.contains("http_proxy=http://killick:") && ran.out.contains("KILLICK_URL=http://127.0.0.1:"),
+        "{ran:?}"
+    );
+    assert!(!ran.out.contains(key.trim()) && !ran.out.contains(token.trim()));
+    assert!(!ran.out.to_lowercase().contains("no_proxy="));
+    assert_eq!(up.run(&["run", "--", "sh", "-c", "kill -9 $$"]).code, 137);
+    let absent = up.run(&["run", "--json", "--", "/no/such/program"]);
+    assert_eq!((absent.code, absent.error()["code"].as_str()), (2, Some("run.command")));
+}
+
+#[test]
+fn a_life_of_an_agent() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    let (up, _shop) = invoices(&dir);
+    let id = format!("id={}", an_invoice());
+    up.run(&["token", "grant", "invoice-bot", "read:invoices", "--max-depth", "2"]).fine();
+    let code = |answer: Answer| answer.error()["code"].as_str().unwrap().to_owned();
+    let call = || up.run(&["call", "--as", "invoice-bot", "read:invoices", &id, "--json"]);
+
+    up.run(&["agent", "suspend", "invoice-bot"]).fine();
+    assert_eq!(code(call()), "identity.suspended");
+    let why = up.run(&["token", "explain", "invoice-bot", "read:invoices", &id]);
+    assert!(why.code == 4 && why.out.contains("killick agent resume invoice-bot"), "{why:?}");
+    up.run(&["agent", "resume", "invoice-bot"]).fine();
+    call().fine();
+
+    // Observe mode: what would be denied is recorded and said, not enforced; and it is loud.
+    let delete =
+        || up.run(&["call", "--as", "invoice-bot", "read:invoices", "id=INV-does-not-exist", "--json"]);
+    assert_eq!(delete().code, 1, "the shop knows no such invoice");
+    let refused = up.run(&["call", "--as", "invoice-bot", "list:invoices", "--json"]);
+    assert_eq!(code(refused), "tool.not_granted");
+    let loud = up.run(&["agent", "observe", "invoice-bot", "--for", "1h"]).fine();
+    assert!(loud.out.contains("OBSERVE MODE"));
+    let observed = up.run(&["call", "--as", "invoice-bot", "list:invoices", "--json"]).fine().json();
+    assert_eq!(observed["observed"], "tool.not_granted");
+    assert!(up.run(&["status"]).fine().out.contains("OBSERVE MODE"));
+    let doctor = up.run(&["doctor", "--json"]);
+    assert!(doctor.out.contains("observe mode"), "{doctor:?}");
+    up.run(&["agent", "observe", "invoice-bot", "--off"]).fine();
+    assert_eq!(code(up.run(&["call", "--as", "invoice-bot", "list:invoices", "--json"])), "tool.not_granted");
+
+    // A sub-agent gets less, never more.
+    let more =
+        up.run(&["token", "attenuate", "invoice-bot", "reader", "read:invoices; delete:invoices", "--json"]);
+    assert_eq!((more.code, code(more)), (4, "chain.widened".to_owned()));
+    up.run(&[
+        "token",
+        "attenuate",
+        "invoice-bot",
+        "reader",
+        &format!("read:invoices(id = \"{}\")", an_invoice()),
+    ])
+    .fine();
+    up.run(&["call", "--as", "invoice-bot/reader", "read:invoices", &id, "--json"]).fine();
+    let other = up.run(&["call", "--as", "invoice-bot/reader", "read:invoices", "id=INV-7002", "--json"]);
+    assert_eq!((other.code, code(other)), (4, "arg.constraint".to_owned()));
+    let chain = dir.join("agents/invoice-bot/sub/reader/token");
+    let why =
+        up.run(&["token", "explain", "--chain", chain.to_str().unwrap(), "read:invoices", "id=INV-7002"]);
+    assert!(why.code == 4 && why.out.contains("the root") && why.out.contains("link 1"), "{why:?}");
+    let inspected = up.run(&["token", "inspect", chain.to_str().unwrap(), "--json"]).fine().json();
+    assert_eq!(
+        (inspected["verified"].as_bool(), inspected["links"].as_array().map(Vec::len)),
+        (Some(true), Some(2))
+    );
+
+    let listed = up.run(&["agent", "list", "--json"]).fine().json();
+    assert!(listed.to_string().contains("invoice-bot"), "{listed}");
+    up.run(&["agent", "show", "invoice-bot", "--json"]).fine().json();
+    up.run(&["agent", "offboard", "invoice-bot"]).fine();
+    assert_eq!(code(call()), "identity.revoked");
+    assert_eq!(
+        code(up.run(&["call", "--as", "invoice-bot/reader", "read:invoices", &id, "--json"])),
+        "identity.revoked"
+    );
+    std::fs::remove_dir_all(dir.join("agents/invoice-bot")).unwrap();
+    let again = up.run(&["agent", "onboard", "invoice-bot", "--owner", "eve", "--model", "m", "--json"]);
+    assert_ne!(again.code, 0, "a name is never used again");
+    assert!(!dir.join("agents/invoice-bot/key").exists(), "a failed onboarding leaves nothing behind");
+}
+
+#[test]
+fn what_was_granted_survives_a_restart_and_a_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    let (up, shop) = invoices(&dir);
+    up.run(&["token", "grant", "invoice-bot", "read:invoices"]).fine();
+    let id = format!("id={}", an_invoice());
+    let first = up.run(&["call", "read:invoices", &id, "--json"]).fine().json();
+    up.kill();
+    let up = Up::start(&dir);
+    let second = up.run(&["call", "read:invoices", &id, "--json"]).fine().json();
+    assert!(second["log_index"].as_u64() > first["log_index"].as_u64());
+    assert_eq!(up.stop(), 0);
+    killick(&dir, &["log", "verify", "--trust", dir.join("trust.json").to_str().unwrap()]).fine();
+    drop(shop);
+}
+
+#[test]
+fn sighup_reloads_policies_and_says_what_needs_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    let (up, _shop) = invoices(&dir);
+    up.run(&["token", "grant", "invoice-bot", "read:invoices"]).fine();
+    let id = format!("id={}", an_invoice());
+    up.run(&["call", "read:invoices", &id]).fine();
+    let before = version(&up);
+    std::fs::write(dir.join("policies/stop.cedar"), "forbid (principal, action, resource);").unwrap();
+    up.run(&["policy", "check"]).fine();
+    nix::sys::signal::kill(up.pid(), nix::sys::signal::Signal::SIGHUP).unwrap();
+    // The reload is done when the bundle's version has grown.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while version(&up) == before {
+        assert!(std::time::Instant::now() < deadline, "the reload took no effect");
+    }
+    let denied = up.run(&["call", "read:invoices", &id, "--json"]);
+    assert_eq!((denied.code, denied.error()["code"].as_str()), (4, Some("policy.forbid")), "{denied:?}");
+}
+
+fn version(up: &Up) -> u64 {
+    let status: Value = up.run(&["status", "--json"]).fine().json();
+    status["status"]["bundle_version"].as_u64().unwrap()
+}
+
+#[test]
+fn metrics_and_health_are_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let up = Up::start(&folder.path().join("data"));
+    let get = |path: &str| {
+        let url = format!("{}{path}", up.url("admin_url"));
+        let output =
+            std::process::Command::new("curl").args(["-sS", "--noproxy", "*", "-i", &url]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let metrics = get("/metrics");
+    assert!(metrics.contains("application/openmetrics-text") && metrics.ends_with("# EOF\n"), "{metrics}");
+    assert_eq!(metrics.matches("# EOF").count(), 1);
+    assert!(
+        metrics.contains("killick_build_info") && metrics.contains("killick_gateway_ledger_entries"),
+        "{metrics}"
+    );
+    assert!(get("/healthz").starts_with("HTTP/1.1 200"));
+    assert!(get("/readyz").starts_with("HTTP/1.1 200"));
+    assert!(get("/nothing").starts_with("HTTP/1.1 404"));
+}
