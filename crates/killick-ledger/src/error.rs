@@ -13,6 +13,12 @@ pub enum LedgerError {
     /// The entry is larger than an entry may be.
     #[error("the entry has {0} bytes, at most 65535 are possible")]
     TooLarge(usize),
+    /// There is no such entry.
+    #[error("the log has no entry {0}")]
+    NoEntry(u64),
+    /// The log keeps keys for as many agents and people as it may.
+    #[error("the log keeps keys for {0} agents and people already; erase some")]
+    TooManySubjects(usize),
     /// The log on disk is damaged or is not this log.
     #[error("the log in {path} cannot be used: {problem}")]
     Damaged {
@@ -31,4 +37,19 @@ pub enum LedgerError {
         /// The cause.
         source: std::io::Error,
     },
+}
+
+impl LedgerError {
+    /// Whether the same call may succeed shortly.
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Full)
+    }
+
+    pub(crate) fn io(action: &'static str, path: &std::path::Path, source: std::io::Error) -> Self {
+        Self::Io { action, path: path.display().to_string(), source }
+    }
+
+    pub(crate) fn damaged(path: &std::path::Path, problem: impl Into<String>) -> Self {
+        Self::Damaged { path: path.display().to_string(), problem: problem.into() }
+    }
 }

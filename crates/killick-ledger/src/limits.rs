@@ -1,0 +1,29 @@
+//! Every bound of the ledger, by name.
+
+use std::time::Duration;
+
+/// Entries that wait for the committer. At 5,000 entries a second this is 1.6 s of work: longer than any wait that a
+/// caller would bear, so a queue this full is better refused.
+pub const QUEUE_ENTRIES_MAX: usize = 8_192;
+/// Bytes that wait for the committer.
+pub const QUEUE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Entries of one commit. A receipt holds its batch's hashes: 64 bytes for each of them.
+pub const BATCH_ENTRIES_MAX: usize = 4_096;
+/// Bytes of one commit: small beside a segment, large beside what a disk writes in one turn.
+pub const BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of one journal segment, all written when it is made, so that a commit changes no file's size.
+pub const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
+/// Records of the journal start at multiples of this many bytes: no write touches the page of an acknowledged record.
+pub const RECORD_ALIGN: usize = 4_096;
+/// Free segments that are kept for reuse.
+pub const SPARE_SEGMENTS_MAX: usize = 2;
+/// Longest time from the acknowledgement of an entry to its tiles and a checkpoint.
+pub const PUBLISH_WITHIN: Duration = Duration::from_millis(200);
+/// Acknowledged bytes that may wait for their tiles; beyond it the committer waits for the publisher.
+pub const UNPUBLISHED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Unpublished bytes at which tiles are written before their time.
+pub const PUBLISH_BYTES: usize = 16 * 1024 * 1024;
+/// Entries that one call to `read` returns.
+pub const READ_ENTRIES_MAX: u64 = 1_024;
+/// Subjects (agents, owners, principals) with a key of their own.
+pub const SUBJECTS_MAX: usize = 1_000_000;
