@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use killick_upstream::{Forwarded, require_gateway};
 use serde_json::{Value, json};
 
 use crate::caller::Caller;
@@ -41,17 +42,18 @@ impl Guard {
 }
 
 fn gateway_guard(routes: Router, jwk: &Value) -> Result<Router, ShopError> {
-    let _ = routes.layer(from_fn(note_gateway_caller));
-    Err(ShopError::Guard(format!("the check of the gateway's signature is not built in; its key is {jwk}")))
+    let guard = killick_upstream::Guard::from_jwk_json(&jwk.to_string())
+        .map_err(|error| ShopError::Guard(error.to_string()))?;
+    // The layer added last runs first: the signature is checked before the caller is taken from it.
+    Ok(routes.layer(from_fn(note_gateway_caller)).layer(from_fn_with_state(guard, require_gateway)))
 }
 
-/// Runs behind the signature check, so what these fields say is covered by the gateway's signature.
+/// Runs behind the signature check; what the check vouches for becomes the caller.
 async fn note_gateway_caller(mut request: Request, next: Next) -> Response {
-    let caller = Caller::Gateway {
-        agent: field(request.headers(), "killick-agent").to_owned(),
-        request_id: field(request.headers(), "killick-request-id").to_owned(),
+    let Some(Forwarded { agent, request_id, .. }) = request.extensions().get::<Forwarded>().cloned() else {
+        return refuse(StatusCode::UNAUTHORIZED, "nothing vouches for the caller");
     };
-    request.extensions_mut().insert(caller);
+    request.extensions_mut().insert(Caller::Gateway { agent, request_id });
     next.run(request).await
 }
 

@@ -121,6 +121,7 @@ fn endpoints(service: Service) -> Vec<(&'static str, &'static str, Value, u16, &
         Service::Customers => vec![
             ("GET", "/customers?segment=retail", null.clone(), 200, "list:customers"),
             ("GET", "/customers/C-1001", null.clone(), 200, "read:customers"),
+            ("PUT", "/customers/C-1002/phone", json!({ "phone": "+49 1" }), 200, "update:phones"),
             ("PATCH", "/customers/C-1002", json!({ "email": "new@mail.example" }), 200, "update:customers"),
             (
                 "POST",

@@ -2,7 +2,7 @@
 
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -20,6 +20,7 @@ pub(super) fn routes() -> Router<Shop> {
     Router::new()
         .route("/customers", get(list))
         .route("/customers/{id}", get(one).patch(update).delete(remove))
+        .route("/customers/{id}/phone", put(set_phone))
         .route("/customer-exports", post(export))
 }
 
@@ -115,6 +116,31 @@ async fn update(
     }
     shop.book.append(Kind::Write, "update:customers", arguments(raw, &[("id", json!(id))]), &caller)?;
     Ok(Json(json!({ "id": id, "status": "updated" })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPhone {
+    phone: String,
+}
+
+async fn set_phone(
+    State(shop): State<Shop>,
+    caller: Caller,
+    Path(id): Path<String>,
+    bytes: Bytes,
+) -> Result<Json<Value>, ShopError> {
+    let (new, raw) = body::<NewPhone>(&bytes)?;
+    let done = sqlx::query("UPDATE customers SET phone = $1 WHERE id = $2")
+        .bind(text(&new.phone, "phone")?)
+        .bind(&id)
+        .execute(&shop.db)
+        .await?;
+    if done.rows_affected() == 0 {
+        return Err(ShopError::NotFound(format!("customer {id}")));
+    }
+    shop.book.append(Kind::Write, "update:phones", arguments(raw, &[("id", json!(id))]), &caller)?;
+    Ok(Json(json!({ "id": id, "phone": new.phone })))
 }
 
 async fn remove(
