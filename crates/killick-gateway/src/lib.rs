@@ -50,6 +50,7 @@ mod strangers;
 mod upstream;
 
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -127,13 +128,14 @@ pub enum GatewayError {
     Fault(String),
 }
 
-/// A running gateway. Dropping it stops it at once; [`Gateway::shutdown`] lets requests finish.
+/// A running gateway. Dropping it closes the door without waiting for anyone; [`Gateway::shutdown`] waits for the
+/// requests under way and notes an orderly end.
 pub struct Gateway {
     line: Arc<pipeline::Line>,
     address: SocketAddr,
     state_dir: PathBuf,
     stop: watch::Sender<bool>,
-    door: JoinHandle<()>,
+    door: JoinHandle<bool>,
     background: Vec<JoinHandle<()>>,
 }
 
@@ -152,7 +154,7 @@ impl Gateway {
         let address = listener.local_addr().map_err(GatewayError::Listener)?;
         let state_dir = config.state_dir;
         let state = |source| GatewayError::State { path: state_dir.clone(), source };
-        std::fs::create_dir_all(&state_dir).map_err(state)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&state_dir).map_err(state)?;
 
         let clock = Arc::new(clock::Forward::new(config.clock));
         let bundles = Arc::new(
@@ -224,9 +226,13 @@ impl Gateway {
     /// The ledger stays open: it is its owner's to close.
     pub async fn shutdown(mut self) {
         let _ = self.stop.send(true);
-        let drained = (&mut self.door).await.is_ok();
+        let drained = matches!((&mut self.door).await, Ok(true));
         self.line.strangers.flush(&self.line.ledger);
-        if drained && let Err(error) = restart::end(&self.state_dir, self.line.clock.now()) {
+        let ended = self.line.replay.lock().map(|window| window.reopens_at().max(self.line.clock.now()));
+        if drained
+            && let Ok(ended) = ended
+            && let Err(error) = restart::end(&self.state_dir, ended)
+        {
             tracing::warn!(%error, "the end of this run could not be noted");
         }
         tracing::info!("the gateway has stopped");

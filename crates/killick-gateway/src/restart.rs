@@ -16,7 +16,8 @@ const FILE: &str = "last-run";
 const RUNNING: &str = "running";
 
 /// Notes that a run begins, and returns the time at which its replay window opens. `logged` says whether anything was
-/// ever recorded: if so, a missing note was deleted, and nothing is known of the last run.
+/// ever recorded: if so, a missing note was deleted, and nothing is known of the last run. A note from the future is
+/// believed: requests are then refused until the clock has caught up, rather than admitted twice.
 pub(crate) fn begin(state_dir: &Path, logged: bool, now: UnixTime) -> io::Result<UnixTime> {
     let file = state_dir.join(FILE);
     let opens = match fs::read_to_string(&file) {
@@ -24,7 +25,7 @@ pub(crate) fn begin(state_dir: &Path, logged: bool, now: UnixTime) -> io::Result
             .trim()
             .strip_prefix("stopped ")
             .and_then(|micros| micros.parse().ok())
-            .map_or(now, |micros| UnixTime::from_micros(micros).min(now)),
+            .map_or(now, UnixTime::from_micros),
         Err(error) if error.kind() == io::ErrorKind::NotFound && !logged => UnixTime::from_micros(0),
         Err(error) if error.kind() == io::ErrorKind::NotFound => now,
         Err(error) => return Err(error),
@@ -33,9 +34,9 @@ pub(crate) fn begin(state_dir: &Path, logged: bool, now: UnixTime) -> io::Result
     Ok(opens)
 }
 
-/// Notes that the run ended at `now`, after its last request.
-pub(crate) fn end(state_dir: &Path, now: UnixTime) -> io::Result<()> {
-    write(&state_dir.join(FILE), &format!("stopped {}", now.micros()))
+/// Notes that the run ended: `reopens` is the earliest time at which a window admits nothing that this run admitted.
+pub(crate) fn end(state_dir: &Path, reopens: UnixTime) -> io::Result<()> {
+    write(&state_dir.join(FILE), &format!("stopped {}", reopens.micros()))
 }
 
 fn write(file: &Path, note: &str) -> io::Result<()> {
@@ -59,6 +60,12 @@ mod tests {
             begin(dir.path(), true, at(400)).unwrap(),
             at(300),
             "after an orderly stop, where that was"
+        );
+        end(dir.path(), at(900)).unwrap();
+        assert_eq!(
+            begin(dir.path(), true, at(450)).unwrap(),
+            at(900),
+            "a clock that went back opens nothing"
         );
         std::fs::remove_file(dir.path().join(FILE)).unwrap();
         assert_eq!(begin(dir.path(), true, at(500)).unwrap(), at(500), "a deleted note opens nothing");

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use killick_decide::RefusedCall;
+use killick_decide::entry::ENTRY_VERSION;
 use killick_ledger::{Ledger, LedgerError, Recorded};
 use killick_proof::call::RawRequest;
 use killick_proof::keys::sha256;
@@ -50,19 +51,21 @@ pub struct RefusalSummary {
 }
 
 impl Entry for RefusalSummary {
-    /// Canonical JSON (RFC 8785): members in order of their names, and the counts too, since the dotted codes are
-    /// ASCII.
+    /// Canonical JSON (RFC 8785): members in order of their names, the dotted codes in ASCII, integers that any reader
+    /// reads exactly. `at` is the minute's end, as in other entries the time that they speak of.
     fn encode(&self, _seal: &dyn Seal, build: &str) -> Vec<u8> {
+        #[cfg(feature = "fault-injection")]
+        let build = &killick_decide::fault::mark(build);
         let counts: BTreeMap<&str, u64> =
             self.counts.iter().map(|(code, count)| (code.as_str(), *count)).collect();
         let entry = serde_json::json!({
-            "at_us": self.to.micros(),
+            "at": self.to.micros(),
             "build": build,
             "counts": counts,
-            "from_us": self.from.micros(),
+            "from": self.from.micros(),
             "kind": "refusal-summary",
             "sources": self.sources,
-            "v": 1,
+            "v": ENTRY_VERSION,
         });
         entry.to_string().into_bytes()
     }

@@ -48,8 +48,13 @@ impl Door {
         Arc::new(Self { line, limits, about, connections, in_flight })
     }
 
-    /// Accepts connections until `stop` says so; then lets those under way finish, for a bounded time.
-    pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+    /// Accepts connections until `stop` says so; then lets those under way finish, for a bounded time. Returns whether
+    /// all of them did.
+    pub(crate) async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        mut stop: watch::Receiver<bool>,
+    ) -> bool {
         let graceful = GracefulShutdown::new();
         loop {
             tokio::select! {
@@ -61,9 +66,11 @@ impl Door {
             }
         }
         drop(listener);
-        if tokio::time::timeout(self.limits.drain_timeout, self.drain(graceful)).await.is_err() {
+        let drained = tokio::time::timeout(self.limits.drain_timeout, self.drain(graceful)).await.is_ok();
+        if !drained {
             tracing::warn!("some requests were still under way when the time to drain them was over");
         }
+        drained
     }
 
     /// Waits for every connection, and for the requests whose callers have left.
@@ -99,7 +106,7 @@ impl Door {
         watcher: Watcher,
     ) {
         let _ = stream.set_nodelay(true);
-        self.line.metrics.connections.inc();
+        let _open = Counted::new(&self.line.metrics.connections, permit);
         let door = Arc::clone(&self);
         let service = service_fn(move |request| {
             let door = Arc::clone(&door);
@@ -114,8 +121,6 @@ impl Door {
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%error, "a connection ended early");
         }
-        self.line.metrics.connections.dec();
-        drop(permit);
     }
 
     /// One request: its body read whole, then the line, in a task of its own. A caller who leaves does not stop what
@@ -132,7 +137,7 @@ impl Door {
             self.line.strangers.count(&self.line.ledger, refusal.code(), self.line.clock.now());
             return self.counted(respond::refused(&refusal, &stranger.request_id, None));
         };
-        let under_way = UnderWay::new(&self, permit);
+        let under_way = Counted::new(&self.line.metrics.in_flight, permit);
         let door = Arc::clone(&self);
         let task = tokio::spawn(async move {
             let _under_way = under_way;
@@ -214,21 +219,20 @@ impl Door {
     }
 }
 
-/// One request under way: its place is given back however its task ends.
-struct UnderWay {
+/// Something that takes one of a bounded number of places, which it gives back however it ends.
+struct Counted {
     gauge: Gauge,
     _permit: OwnedSemaphorePermit,
 }
 
-impl UnderWay {
-    fn new(door: &Door, permit: OwnedSemaphorePermit) -> Self {
-        let gauge = door.line.metrics.in_flight.clone();
+impl Counted {
+    fn new(gauge: &Gauge, permit: OwnedSemaphorePermit) -> Self {
         gauge.inc();
-        Self { gauge, _permit: permit }
+        Self { gauge: gauge.clone(), _permit: permit }
     }
 }
 
-impl Drop for UnderWay {
+impl Drop for Counted {
     fn drop(&mut self) {
         self.gauge.dec();
     }
