@@ -201,3 +201,260 @@ fn wrong_type(name: &str, argument: Option<&Argument>) -> Refusal {
         format!("the argument {} is not of type {kind}, or not in its one form", quote(name)),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use killick_proof::json::Number;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::catalogue::ArgumentType;
+
+    fn catalogue() -> Catalogue {
+        let text = include_str!("../../../vectors/decision/catalogue.json");
+        Catalogue::new(serde_json::from_str(text).unwrap()).unwrap()
+    }
+
+    fn segments(path: &str) -> Vec<String> {
+        path.split('/').skip(1).map(str::to_owned).collect()
+    }
+
+    fn read<'a>(
+        catalogue: &'a Catalogue,
+        method: &str,
+        segments: &[String],
+        query: &[(String, String)],
+        body: &ParsedBody,
+    ) -> Result<Matched<'a>, Refusal> {
+        let parts = Parts { method, segments, query, body };
+        catalogue.find(&parts)?.read(&parts)
+    }
+
+    /// Percent-decodes, as an upstream does.
+    fn decode(text: &str) -> String {
+        let mut bytes = text.bytes();
+        let mut out = Vec::new();
+        while let Some(byte) = bytes.next() {
+            let mut hex = || char::from(bytes.next().unwrap()).to_digit(16).unwrap() as u8;
+            out.push(if byte == b'%' { hex() * 16 + hex() } else { byte });
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    fn pairs(query: &str) -> Vec<(String, String)> {
+        let split = |pair: &str| {
+            let (name, value) = pair.split_once('=').unwrap();
+            (decode(name), decode(value))
+        };
+        query.strip_prefix('?').map(|query| query.split('&').map(split).collect()).unwrap_or_default()
+    }
+
+    /// Reads the forwarded request as an upstream would, and again by the catalogue.
+    fn read_forwarded<'a>(catalogue: &'a Catalogue, matched: &Matched<'_>) -> Matched<'a> {
+        let segments: Vec<String> = matched.path.split('/').skip(1).map(decode).collect();
+        let body = match matched.body.as_slice() {
+            [] => ParsedBody::Empty,
+            bytes => ParsedBody::Json(Json::parse(bytes).unwrap()),
+        };
+        read(catalogue, &matched.operation.method, &segments, &pairs(&matched.query), &body).unwrap()
+    }
+
+    #[test]
+    fn dot_segments_and_separators_are_refused_in_path_arguments() {
+        let catalogue = catalogue();
+        for bad in [".", "..", "a/b", "a\\b", "/", "\u{0}", "a\nb"] {
+            let segments = ["invoices".to_owned(), bad.to_owned()];
+            let refusal = read(&catalogue, "GET", &segments, &[], &ParsedBody::Empty).unwrap_err();
+            assert_eq!(refusal.code(), Code::PathNoncanonical, "{bad:?}");
+        }
+        for good in ["...", "a..b", "INV%2e", " "] {
+            let segments = ["invoices".to_owned(), good.to_owned()];
+            assert!(read(&catalogue, "GET", &segments, &[], &ParsedBody::Empty).is_ok(), "{good:?}");
+        }
+    }
+
+    #[test]
+    fn omitted_arguments_are_null_to_the_constraints_and_absent_to_the_upstream() {
+        let catalogue = catalogue();
+        let query = [("limit".to_owned(), "5".to_owned())];
+        let matched = read(&catalogue, "GET", &segments("/invoices"), &query, &ParsedBody::Empty).unwrap();
+        assert_eq!(matched.arguments["status"], Json::Null);
+        assert_eq!(matched.arguments["limit"], Json::Number(Number::from_i64(5)));
+        assert_eq!(matched.query, "?limit=5");
+        assert_eq!(matched.arguments.len(), 4);
+    }
+
+    #[test]
+    fn the_root_has_no_segments() {
+        let document = serde_json::json!({ "id": "c", "version": 1, "upstreams": { "u": { "url": "http://a" } },
+            "operations": [{ "action": "read:root", "upstream": "u", "method": "GET", "path": "/", "risk": "read" }] });
+        let catalogue = Catalogue::new(serde_json::from_value(document).unwrap()).unwrap();
+        for segments in [vec![], vec![String::new()]] {
+            assert_eq!(read(&catalogue, "GET", &segments, &[], &ParsedBody::Empty).unwrap().path, "/");
+        }
+    }
+
+    fn json() -> impl Strategy<Value = Json> {
+        let leaf = prop_oneof![
+            Just(Json::Null),
+            any::<bool>().prop_map(Json::Bool),
+            any::<i64>().prop_map(|n| Json::Number(Number::from_i64(n))),
+            "-?[1-9][0-9]{0,18}\\.[0-9]{1,6}".prop_map(|text| Json::Number(Number::parse(&text).unwrap())),
+            ".{0,12}".prop_map(Json::String),
+        ];
+        leaf.prop_recursive(3, 12, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Json::Array),
+                prop::collection::btree_map(".{0,6}", inner, 0..4).prop_map(Json::Object),
+            ]
+        })
+    }
+
+    /// Names that are listed somewhere, near ones, and any.
+    fn name() -> impl Strategy<Value = String> {
+        let listed =
+            ["iban", "amount", "currency", "copies", "urgent", "tags", "meta", "status", "limit", "open"];
+        prop_oneof![
+            4 => prop::sample::select(listed.to_vec()).prop_map(str::to_owned),
+            1 => prop::sample::select(vec!["Iban", "iban ", "__proto__", "amount[]", "", "id", "sku"]).prop_map(str::to_owned),
+            1 => ".{0,8}",
+        ]
+    }
+
+    fn body() -> impl Strategy<Value = ParsedBody> {
+        let likely = (
+            ".{0,20}".prop_map(Json::String),
+            any::<i64>().prop_map(|n| Json::Number(Number::from_i64(n))),
+            prop::collection::btree_map(name(), json(), 0..3),
+        );
+        prop_oneof![
+            1 => Just(ParsedBody::Empty),
+            1 => json().prop_map(ParsedBody::Json),
+            4 => likely.prop_map(|(iban, amount, more)| {
+                let mut members = BTreeMap::from([("iban".to_owned(), iban), ("amount".to_owned(), amount)]);
+                members.insert("currency".to_owned(), Json::from("EUR"));
+                members.extend(more);
+                ParsedBody::Json(Json::Object(members))
+            }),
+        ]
+    }
+
+    fn query() -> impl Strategy<Value = Vec<(String, String)>> {
+        let value = prop_oneof!["[a-z0-9]{0,4}", ".{0,8}", Just("true".to_owned())];
+        prop::collection::btree_map(name(), value, 0..3).prop_map(|map| map.into_iter().collect())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        /// The heart of the forwarding rule: whatever arrives, what is forwarded holds only what the catalogue lists,
+        /// and reads back as exactly the arguments that were decided on.
+        #[test]
+        fn nothing_unlisted_is_ever_forwarded(
+            route in prop::sample::select(vec![
+                ("GET", "/invoices"), ("GET", "/invoices/x"), ("POST", "/payments"), ("POST", "/transfers"),
+                ("GET", "/products/17"), ("PATCH", "/products/17/notes"), ("DELETE", "/invoices/x"),
+            ]),
+            segment in prop_oneof![Just(None), ".{0,12}".prop_map(Some)],
+            query in query(),
+            body in body(),
+        ) {
+            let catalogue = catalogue();
+            let (method, path) = route;
+            let mut segments = segments(path);
+            if let (Some(text), Some(last)) = (segment, segments.get_mut(1)) {
+                *last = text;
+            }
+            if let Ok(matched) = read(&catalogue, method, &segments, &query, &body) {
+                let listed = |place: Place| -> Vec<&str> {
+                    let arguments = matched.operation.arguments.iter().filter(|argument| argument.place == place);
+                    arguments.map(|argument| argument.name.as_str()).collect()
+                };
+                for (name, _) in pairs(&matched.query) {
+                    prop_assert!(listed(Place::Query).contains(&name.as_str()), "{name}");
+                }
+                if let Ok(Json::Object(members)) = Json::parse(&matched.body) {
+                    for name in members.keys() {
+                        prop_assert!(listed(Place::Body).contains(&name.as_str()), "{name}");
+                    }
+                } else {
+                    prop_assert!(matched.body.is_empty());
+                }
+                prop_assert!(matched.path.bytes().all(|byte| byte.is_ascii_graphic()));
+                let again = read_forwarded(&catalogue, &matched);
+                prop_assert_eq!(&again.arguments, &matched.arguments);
+                prop_assert_eq!((again.path, again.query, again.body), (matched.path, matched.query, matched.body));
+            }
+        }
+
+        /// What a client builds from an action and arguments is read back as exactly those.
+        #[test]
+        fn a_built_request_reads_back(
+            id in "[^/\\\\\\pC]{1,12}", status in prop::option::of(".{0,12}"), limit in any::<i64>(),
+            iban in ".{0,12}", more in json(),
+        ) {
+            prop_assume!(id != "." && id != "..");
+            let catalogue = catalogue();
+            let integer = Json::Number(Number::from_i64(limit));
+            for (action, arguments) in [
+                ("read:invoices", vec![("id", Json::String(id))]),
+                ("list:invoices", vec![("status", status.map_or(Json::Null, Json::String)), ("limit", integer.clone())]),
+                ("create:payments", vec![
+                    ("iban", Json::String(iban)), ("amount", integer), ("currency", Json::from("EUR")),
+                    ("tags", Json::Array(vec![more])),
+                ]),
+            ] {
+                let arguments: BTreeMap<String, Json> =
+                    arguments.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+                let request = catalogue.request_for(action, &arguments).unwrap();
+                let (path, query) = match request.target.split_once('?') {
+                    Some((path, query)) => (path, format!("?{query}")),
+                    None => (request.target.as_str(), String::new()),
+                };
+                let segments: Vec<String> = path.split('/').skip(1).map(decode).collect();
+                let body = match request.body.as_slice() {
+                    [] => ParsedBody::Empty,
+                    bytes => ParsedBody::Json(Json::parse(bytes).unwrap()),
+                };
+                let matched = read(&catalogue, &request.method, &segments, &pairs(&query), &body).unwrap();
+                prop_assert_eq!(&matched.operation.action, action);
+                for argument in &matched.operation.arguments {
+                    let expected = arguments.get(&argument.name).unwrap_or(&Json::Null);
+                    prop_assert_eq!(&matched.arguments[&argument.name], expected);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn clients_are_told_what_is_wrong() {
+        let catalogue = catalogue();
+        let error = |action: &str, arguments: &[(&str, Json)]| {
+            let arguments =
+                arguments.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            catalogue.request_for(action, &arguments).unwrap_err().to_string()
+        };
+        assert!(error("raed:invoices", &[]).contains("did you mean `read:invoices`?"));
+        assert!(error("read:invoices", &[]).contains("needs the argument `id` (string)"));
+        assert!(
+            error("read:invoices", &[("id", Json::from("a")), ("x", Json::Null)]).contains("no argument `x`")
+        );
+        for id in ["", ".", "..", "a/b"] {
+            assert!(error("read:invoices", &[("id", Json::from(id))]).contains("in a path"), "{id}");
+        }
+        assert!(error("read:products", &[("sku", Json::from("17"))]).contains("type integer"));
+        assert!(error("list:invoices", &[("open", Json::from("true"))]).contains("type boolean"));
+
+        let integer = Json::Number(Number::from_i64(17));
+        assert_eq!(catalogue.read_argument("read:products", "sku", "17"), Ok(integer));
+        assert_eq!(catalogue.read_argument("read:invoices", "id", "17"), Ok(Json::from("17")));
+        let tags = Json::Array(vec![Json::from("a")]);
+        assert_eq!(catalogue.read_argument("create:payments", "tags", r#"["a"]"#), Ok(tags));
+        for (name, text) in
+            [("amount", "1e3"), ("tags", "{}"), ("tags", "a"), ("meta", "[]"), ("urgent", "yes"), ("x", "1")]
+        {
+            assert!(catalogue.read_argument("create:payments", name, text).is_err(), "{name}={text}");
+        }
+        assert_eq!(catalogue.operation("create:payments").unwrap().arguments[1].kind, ArgumentType::Number);
+    }
+}
