@@ -61,7 +61,7 @@ pub struct Latency {
 
 /// Measures `pairs` reads and `pairs` writes. Errs if a request is not permitted: a refused request is quick.
 pub async fn measure(world: &PilotWorld, pairs: usize) -> Result<Latency, RedteamError> {
-    let mut stock = Stock::new(world.seed ^ 0x6c61_7465_6e63_79);
+    let mut stock = Stock::new(world.seed ^ 0x006c_6174_656e_6379);
     let (read, mut all) = class(world, pairs, || Call::get("/orders/O-5001")).await?;
     let (write, more) = class(world, pairs, || stock.order().call).await?;
     all.extend(more);

@@ -386,7 +386,8 @@ mod tests {
 
     #[test]
     fn each_thing_that_goes_wrong_fails_the_run() {
-        let breaks: Vec<Box<dyn FnOnce(&mut Findings)>> = vec![
+        type Break = Box<dyn FnOnce(&mut Findings)>;
+        let breaks: Vec<Break> = vec![
             Box::new(|found| found.cases.iter_mut().take(3).for_each(|case| case.effect_recorded = true)),
             Box::new(|found| found.cases.iter_mut().take(20).for_each(|case| case.halted = 0)),
             Box::new(|found| found.cases.truncate(60)),

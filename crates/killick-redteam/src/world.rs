@@ -74,6 +74,11 @@ pub const ROSTER: &[RosterAgent] = &[
     },
 ];
 
+/// The roster's grants by name, as the report and [`crate::tighten`] take them.
+pub fn roster_grants() -> BTreeMap<String, String> {
+    ROSTER.iter().map(|agent| (agent.name.to_owned(), agent.grant.to_owned())).collect()
+}
+
 /// The grant of the throw-away agents that are onboarded to be revoked.
 pub const THROW_AWAY_GRANT: &str = "read:orders; create:orders(quantity <= 10)";
 

@@ -1,5 +1,7 @@
 //! Every endpoint over real sockets, the guard of the usual way, and the receipt book.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests stop the test as tests do")]
+
 use std::path::Path;
 
 use killick_shop::{Guard, Running, Service, ServiceConfig, openapi, seed, start_service};

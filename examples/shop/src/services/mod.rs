@@ -79,12 +79,12 @@ fn text<'a>(value: &'a str, name: &str) -> Result<&'a str, ShopError> {
 }
 
 /// Checks an IBAN's form (not its check digits: the shop is to notice nothing that a bank would).
-fn iban<'a>(value: &'a str) -> Result<&'a str, ShopError> {
+fn iban(value: &str) -> Result<&str, ShopError> {
     let fits = (15..=34).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if fits { Ok(value) } else { Err(ShopError::invalid("`iban` must be 15 to 34 letters and digits")) }
 }
 
-fn currency<'a>(value: &'a str) -> Result<&'a str, ShopError> {
+fn currency(value: &str) -> Result<&str, ShopError> {
     let fits = value.len() == 3 && value.bytes().all(|byte| byte.is_ascii_uppercase());
     if fits { Ok(value) } else { Err(ShopError::invalid("`currency` must be a three-letter code")) }
 }
