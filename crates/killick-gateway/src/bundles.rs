@@ -25,7 +25,9 @@ const FILE: &str = "bundle.jws";
 
 /// A bundle in force.
 pub(crate) struct Held {
-    pub(crate) bundle: Bundle,
+    pub(crate) bundle: Arc<Bundle>,
+    /// When the authority last signed it: when the bundle was made, or its latest heartbeat.
+    signed_at: UnixTime,
     /// When the authority last vouched for it: the time of its signing, or of its arrival if that lies later, so that
     /// a date in the future does not keep a bundle fresh.
     fresh_at: UnixTime,
@@ -139,19 +141,23 @@ impl Bundles {
         let document = verify_bundle(jws, &self.key)?;
         let content = content_digest(&document);
         let previous = self.current.load_full();
+        let (signed_at, version) = (document.issued_at, document.version);
+        let mut heartbeat = None;
         if let Some(previous) = &previous {
             let current = previous.bundle.trust.version();
-            let older = document.version < current
-                || (document.version == current
-                    && (content != previous.content || document.issued_at < previous.bundle.issued_at));
-            if older {
-                return Err(BundleRejected::Rollback { current, offered: document.version });
+            let same = version == current && content == previous.content;
+            if version < current || (version == current && (!same || signed_at < previous.signed_at)) {
+                return Err(BundleRejected::Rollback { current, offered: version });
             }
+            // The same content under a newer date: nothing to compile, and entries go on naming the same bundle.
+            heartbeat = same.then(|| Arc::clone(&previous.bundle));
         }
-        let bundle = Bundle::compile(&document, previous.as_ref().map(|held| &held.bundle))?;
-        let fresh_at = bundle.issued_at.min(self.clock.now());
-        let version = bundle.trust.version();
-        self.current.store(Some(Arc::new(Held { bundle, fresh_at, content })));
+        let bundle = match heartbeat {
+            Some(bundle) => bundle,
+            None => Arc::new(Bundle::compile(&document, previous.as_ref().map(|held| &*held.bundle))?),
+        };
+        let fresh_at = signed_at.min(self.clock.now());
+        self.current.store(Some(Arc::new(Held { bundle, signed_at, fresh_at, content })));
         tracing::info!(version, "a bundle is in force");
         Ok(version)
     }

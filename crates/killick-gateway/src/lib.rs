@@ -37,6 +37,7 @@ mod chains;
 pub mod client;
 mod clock;
 mod doors;
+pub mod evidence;
 #[cfg(feature = "fault-injection")]
 mod fault;
 pub mod limits;
@@ -164,7 +165,8 @@ impl Gateway {
         let first = Arc::clone(&source.borrow_and_update());
         bundles.offer(first).await;
 
-        let logged = config.ledger.size() > 0;
+        // A new log begins with one entry of its own, its key.
+        let logged = config.ledger.size() > 1;
         let opens = restart::begin(&state_dir, logged, clock.now()).map_err(state)?;
         let key = Arc::new(config.key);
         let public = PublicOrigins { origins: config.public_origins, audience: config.id.to_string() };
@@ -173,6 +175,7 @@ impl Gateway {
             public,
             bundles: Arc::clone(&bundles),
             chains: chains::Chains::default(),
+            evidence: evidence::Evidence::open(&state_dir).map_err(state)?,
             replay: Mutex::new(ReplayWindow::new(opens)),
             ledger: config.ledger,
             upstreams: Upstreams::new(key, Arc::clone(&clock), config.limits.clone()),

@@ -19,6 +19,7 @@ use killick_proof::{AuthenticatedCall, Code, ParsedCall, Refusal, UnixTime};
 use crate::bundles::{Bundles, Held};
 use crate::chains::Chains;
 use crate::clock::Forward;
+use crate::evidence::{Evidence, Unkept};
 use crate::metrics::{Metrics, Stage};
 use crate::pass::Pass;
 use crate::respond::{self, Reply};
@@ -30,6 +31,7 @@ pub(crate) struct Line {
     pub(crate) public: PublicOrigins,
     pub(crate) bundles: Arc<Bundles>,
     pub(crate) chains: Chains,
+    pub(crate) evidence: Evidence,
     /// Locked for the time of one look-up.
     pub(crate) replay: Mutex<ReplayWindow>,
     pub(crate) ledger: Ledger,
@@ -45,7 +47,7 @@ pub(crate) async fn handle(line: &Line, raw: RawRequest) -> Reply {
     let started = Instant::now();
     let stranger = Stranger::of(&raw);
     let reply = match decide(line, raw) {
-        Ok(decision) => answer(line, decision).await,
+        Ok((decision, unkept)) => answer(line, decision, unkept).await,
         Err(refusal) => refuse(line, &stranger, &refusal).await,
     };
     line.metrics.spent(Stage::Total, started);
@@ -60,8 +62,9 @@ pub(crate) async fn handle(line: &Line, raw: RawRequest) -> Reply {
     reply
 }
 
-/// Parse, verify, admit, authorise: who is this, is it now, and may it?
-fn decide(line: &Line, raw: RawRequest) -> Result<Decision, Refusal> {
+/// Parse, verify, admit, authorise: who is this, is it now, and may it? With the chain that the decision rests on, if
+/// it is not kept yet.
+fn decide(line: &Line, raw: RawRequest) -> Result<(Decision, Option<Unkept>), Refusal> {
     let now = line.clock.checked_now()?;
     let call = timed(line, Stage::Parse, || parse_call(raw, &line.public).and_then(not_reserved))?;
     let held = line.bundles.current()?;
@@ -70,12 +73,16 @@ fn decide(line: &Line, raw: RawRequest) -> Result<Decision, Refusal> {
     let call = timed(line, Stage::Verify, || admit(line, call, &held, now));
     #[cfg(feature = "fault-injection")]
     let call = match call {
-        Err(refusal) => return crate::fault::decide_anyway(&copy, refusal, &held.bundle, now),
+        Err(refusal) => {
+            return crate::fault::decide_anyway(&copy, refusal, &held.bundle, now)
+                .map(|decision| (decision, None));
+        }
         call => call,
     };
     let call = call?;
     not_stale(&call, &held, now)?;
-    Ok(timed(line, Stage::Decide, || authorise(call, &held.bundle, now)))
+    let unkept = line.evidence.unkept(call.chain());
+    Ok((timed(line, Stage::Decide, || authorise(call, &held.bundle, now)), unkept))
 }
 
 /// Verifies the call and uses up its nonce.
@@ -118,8 +125,11 @@ fn not_stale(call: &AuthenticatedCall, held: &Held, now: UnixTime) -> Result<(),
 }
 
 /// Submit, record, pass, forward, release, close.
-async fn answer(line: &Line, decision: Decision) -> Reply {
+async fn answer(line: &Line, decision: Decision, unkept: Option<Unkept>) -> Reply {
     let request_id = decision.facts().request_id.clone();
+    if let Err(error) = keep(line, unkept).await {
+        return unrecorded(&error, &request_id);
+    }
     let submitted = match line.ledger.submit(decision) {
         Ok(submitted) => submitted,
         Err(error) => return unrecorded(&error, &request_id),
@@ -140,6 +150,15 @@ async fn answer(line: &Line, decision: Decision) -> Reply {
         Some(pass) => close(line, forward(line, pass).await, record),
         None => respond::denied(&record),
     }
+}
+
+/// Keeps a chain that was not seen before: the entry names it by its hash, so it must outlive this process.
+async fn keep(line: &Line, unkept: Option<Unkept>) -> Result<(), LedgerError> {
+    let Some(unkept) = unkept else { return Ok(()) };
+    let evidence = line.evidence.clone();
+    let kept = tokio::task::spawn_blocking(move || evidence.keep(&unkept)).await;
+    let stopped = |why: String| LedgerError::Stopped(format!("a token chain could not be kept: {why}"));
+    kept.map_err(|error| stopped(error.to_string()))?.map_err(|error| stopped(error.to_string()))
 }
 
 async fn record(line: &Line, submitted: Submitted<Decision>) -> Result<Recorded<Decision>, LedgerError> {
