@@ -1,5 +1,7 @@
 //! Bundles are taken whole or not at all, and never backwards.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod world;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! The golden vectors of `vectors/decision/`.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod world;
 
 use std::path::{Path, PathBuf};
@@ -146,7 +148,6 @@ fn compare(decision: &Decision, expect: &Expect) -> Result<(), String> {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "the vectors are files")]
 fn every_vector_is_decided_as_it_says() {
     let catalogue = read(&folder().join("catalogue.json"));
     let mut count = 0;

@@ -1,6 +1,12 @@
 //! A small trust domain for tests. Everything in it comes about as it does in earnest: tokens and requests are signed,
 //! and verified by the code that the gateway runs.
 #![expect(dead_code, reason = "every test program uses a part of it")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test world that cannot be made stops its test"
+)]
 
 use killick_decide::catalogue::{Catalogue, CatalogueDocument};
 use killick_decide::cedar::DEFAULT_POLICY;
@@ -19,7 +25,7 @@ use killick_proof::replay::ReplayWindow;
 use killick_proof::sign::{OutgoingRequest, sign_request};
 use killick_proof::token::{CatalogueRef, Claims, ConstraintMap, Model, Origin, PrivateClaims, Tools};
 use killick_proof::verified::{verify_agent_chain, verify_bundle, verify_call};
-use killick_proof::{AuthenticatedCall, RawRequest, SpiffeId, UnixTime};
+use killick_proof::{AuthenticatedCall, ParsedCall, RawRequest, SpiffeId, UnixTime};
 
 /// Wednesday, 2026-07-01, 10:00 UTC; noon in Berlin.
 pub const NOW_SECS: u64 = 1_782_900_000;
@@ -163,14 +169,8 @@ impl World {
         (attenuate(&parent, &key(holder.as_str()), &attenuation, now()).unwrap(), key(child.as_str()))
     }
 
-    /// Signs, parses, verifies and admits a call.
-    pub fn authenticate(
-        &self,
-        bundle: &Bundle,
-        chain: &str,
-        key: &SigningKey,
-        call: &Call,
-    ) -> AuthenticatedCall {
+    /// Signs a call and parses it.
+    pub fn parse(&self, chain: &str, key: &SigningKey, call: &Call) -> ParsedCall {
         let body = call.body.clone().unwrap_or_default();
         let target_uri = format!("{ORIGIN}{}", call.target);
         let outgoing = OutgoingRequest {
@@ -195,7 +195,18 @@ impl World {
             request_id: "0198c0de-0000-7000-8000-0000000000ff".to_owned(),
         };
         let public = PublicOrigins { origins: vec![ORIGIN.to_owned()], audience: GATEWAY.to_owned() };
-        let parsed = parse_call(raw, &public).unwrap();
+        parse_call(raw, &public).unwrap()
+    }
+
+    /// Signs, parses, verifies and admits a call.
+    pub fn authenticate(
+        &self,
+        bundle: &Bundle,
+        chain: &str,
+        key: &SigningKey,
+        call: &Call,
+    ) -> AuthenticatedCall {
+        let parsed = self.parse(chain, key, call);
         let verified = verify_call(parsed, &bundle.trust, &|_| None, now()).unwrap();
         ReplayWindow::new(UnixTime::from_secs(NOW_SECS - 120)).admit(verified, now()).unwrap()
     }
