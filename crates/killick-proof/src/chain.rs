@@ -1,21 +1,35 @@
 //! Chains of tokens, root first: the draft's verification algorithm (section 7) and what a verified chain says.
 
+mod links;
+mod profile;
+
+use std::collections::BTreeMap;
+
 use crate::bundle::TrustBundle;
+use crate::grammar::ActionPattern;
 use crate::json::Json;
 use crate::keys::{KeyId, PublicKey};
-use crate::refusal::Refusal;
+use crate::refusal::{Code, Refusal};
 use crate::spiffe::SpiffeId;
 use crate::time::UnixTime;
+use crate::token::claims::shown;
 use crate::token::{Claims, Origin};
-use std::collections::BTreeMap;
+
+pub(crate) use self::links::check_link;
+pub(crate) use self::profile::refuse_denied_tools;
 
 /// A chain of tokens. Inside [`crate::Verified`] its links have passed steps 1 to 5 of the draft's section 7; step 6
 /// is [`Chain::check`], step 7 the request signature or the PoP JWT.
 #[derive(Clone, Debug)]
 pub struct Chain {
+    // INVARIANT: never empty; made by `verify_links` alone.
     pub(crate) links: Vec<Claims>,
     pub(crate) compact: String,
     pub(crate) hash: [u8; 32],
+    /// The trust anchor that signed the root.
+    pub(crate) root_key: KeyId,
+    /// Whether every token's header states our `typ`.
+    pub(crate) is_typed: bool,
 }
 
 impl Chain {
@@ -36,39 +50,92 @@ impl Chain {
 
     /// The leaf.
     pub fn leaf(&self) -> &Claims {
-        todo!()
+        match self.links.last() {
+            Some(leaf) => leaf,
+            None => unreachable!("a chain has at least its root"),
+        }
     }
 
     /// The key that must sign requests.
     pub fn holder_key(&self) -> &PublicKey {
-        todo!()
+        &self.leaf().holder_key
     }
 
     /// The leaf holder's SPIFFE ID.
     pub fn holder(&self) -> Option<&SpiffeId> {
-        todo!()
+        self.leaf().killick.as_ref().map(|private| &private.holder)
     }
 
     /// Every holder's SPIFFE ID, root's first.
     pub fn path(&self) -> Vec<&SpiffeId> {
-        todo!()
+        self.links.iter().filter_map(|link| Some(&link.killick.as_ref()?.holder)).collect()
     }
 
     /// The root's origin.
     pub fn origin(&self) -> Option<&Origin> {
-        todo!()
+        self.links.first()?.killick.as_ref()?.origin.as_ref()
     }
 
-    /// Every key that holds or signs a link.
+    /// Every key that signs or holds a link: the root's issuer first, the leaf's holder last.
     pub fn keys(&self) -> Vec<&KeyId> {
-        todo!()
+        std::iter::once(&self.root_key).chain(self.links.iter().map(|link| link.holder_key.id())).collect()
+    }
+
+    /// The explicit denies of every link: their union counts, whatever a later link says.
+    pub fn denies(&self) -> impl Iterator<Item = &ActionPattern> {
+        self.links.iter().filter_map(|link| link.killick.as_ref()).flat_map(|private| &private.deny)
     }
 
     /// Step 6 of the draft plus the explicit denies of every link: may this chain's leaf invoke `tool` with `args`?
-    /// Errs with `tool.not_granted`, `chain.explicit_deny`, `arg.unlisted`, `arg.missing`, `arg.constraint`.
+    /// Errs with `chain.explicit_deny`, `tool.not_granted`, `arg.unlisted`, `arg.missing`, `arg.constraint`, in this
+    /// order.
     pub fn check(&self, tool: &str, args: &BTreeMap<String, Json>) -> Result<(), Refusal> {
-        todo!("{tool}{args:?}")
+        let refuse = |code: Code, why: String| Err(Refusal::new(code, why));
+        if let Some(pattern) = self.denies().find(|pattern| pattern.matches(tool)) {
+            let why = format!("the chain denies `{}`, which `{}` is", pattern.as_str(), shown(tool));
+            return refuse(Code::ChainExplicitDeny, why);
+        }
+        let Some(constraints) = self.leaf().tools.as_ref().and_then(|tools| tools.get(tool)) else {
+            return refuse(Code::ToolNotGranted, format!("the token does not grant `{}`", shown(tool)));
+        };
+        // AAT draft section 3.3: an empty map restricts nothing, any other is a closed world.
+        if constraints.is_empty() {
+            return Ok(());
+        }
+        if let Some(name) = args.keys().find(|name| !constraints.contains_key(*name)) {
+            let why = format!("`{}` does not take `{}` under this token", shown(tool), shown(name));
+            return refuse(Code::ArgUnlisted, why);
+        }
+        for (name, constraint) in constraints {
+            let (tool, name_shown) = (shown(tool), shown(name));
+            match args.get(name) {
+                None => {
+                    return refuse(
+                        Code::ArgMissing,
+                        format!("`{tool}` needs `{name_shown}` under this token"),
+                    );
+                }
+                Some(value) if !constraint.check(value) => {
+                    let permitted = bounded(constraint.to_human(name));
+                    let why =
+                        format!("`{name_shown}` of `{tool}` is outside what the token permits: {permitted}");
+                    return refuse(Code::ArgConstraint, why);
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
     }
+}
+
+/// A refusal's detail stays short, however long a constraint is.
+fn bounded(text: String) -> String {
+    const CHARS_MAX: usize = 200;
+    if text.chars().count() <= CHARS_MAX {
+        return text;
+    }
+    let head: String = text.chars().take(CHARS_MAX).collect();
+    format!("{head}…")
 }
 
 /// What a chain is verified against when the killick profile is not asked for: anybody's tokens.
@@ -79,14 +146,14 @@ pub struct Anchors<'a> {
     pub lifetime_secs_max: u64,
 }
 
-/// Steps 1 to 5 of the draft's section 7, nothing else. Used by [`crate::verified`]; returns the bare chain.
+/// Steps 1 to 5 and 6a of the draft's section 7, nothing else. Used by [`crate::verified`]; returns the bare chain.
 pub(crate) fn verify_links(compact: &str, anchors: &Anchors<'_>, now: UnixTime) -> Result<Chain, Refusal> {
-    todo!("{compact}{:?}{now:?}", anchors.keys)
+    links::verify(compact, anchors, now)
 }
 
 /// The killick profile over a chain whose links verified: names bound to keys, one origin, denies kept, nothing
-/// revoked, every identity alive (`chain.identity`, `chain.origin`, `chain.explicit_deny`, `token.revoked`,
-/// `key.revoked`, `identity.*`, `revoked.all`).
+/// revoked, every identity alive (`chain.identity`, `chain.origin`, `chain.domain`, `chain.explicit_deny`,
+/// `token.claims`, `token.typ`, `token.issuer`, `token.revoked`, `key.revoked`, `identity.*`, `revoked.all`).
 pub(crate) fn verify_profile(chain: &Chain, trust: &TrustBundle, now: UnixTime) -> Result<(), Refusal> {
-    todo!("{chain:?}{trust:?}{now:?}")
+    profile::verify(chain, trust, now)
 }

@@ -1,10 +1,28 @@
 //! The syntax that people write on a whiteboard:
 //! `read:invoices; create:payment-draft(amount <= 500, currency in {EUR, USD}); execute:none; deny cancel:shipment`.
 //! The grammar is in `docs/spec/grant-syntax.md`.
+//!
+//! ```
+//! use killick_proof::grammar::Grant;
+//!
+//! let grant = Grant::parse("create:payment-draft(amount<=500,currency in{EUR,USD}); execute:none")?;
+//! assert_eq!(grant.to_string(), "create:payment-draft(amount <= 500, currency in {EUR, USD}); execute:none");
+//! assert_eq!(Grant::parse("read:invoices(limit = 5)").unwrap_err().suggestion.as_deref(), Some("=="));
+//! # Ok::<(), killick_proof::grammar::GrammarError>(())
+//! ```
 
+mod compile;
+mod parse;
+mod print;
+mod suggest;
+
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::token::{ConstraintMap, Tools};
+
+pub use self::print::describe;
+pub(crate) use self::print::print_argument;
 
 /// One argument of an action, as the catalogue declares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,29 +47,83 @@ pub trait ActionSchemas {
 pub struct ActionPattern(String);
 
 impl ActionPattern {
-    /// Parses `verb:resource`, either of which may be `*`.
+    /// Parses `verb:resource`, either of which may be `*`: otherwise ASCII letters, digits, `-`, `_`, `.`, beginning with
+    /// a letter. Errs at the column of the fault; also for the resource `none`, which would deny nothing.
     pub fn parse(text: &str) -> Result<Self, GrammarError> {
-        todo!("{text}")
+        let fail = |column: usize, message: &str, suggestion: Option<String>| {
+            Err(GrammarError { column, message: message.to_owned(), suggestion })
+        };
+        let Some((verb, resource)) = text.split_once(':') else {
+            return fail(1, "an action is written `verb:resource`", suggest::near(text, &["deny"]));
+        };
+        if !is_part(verb) {
+            return fail(1, "the verb of an action is a word or `*`", None);
+        }
+        if !is_part(resource) {
+            return fail(verb.chars().count() + 2, "the resource of an action is a word or `*`", None);
+        }
+        if resource == "none" {
+            return fail(verb.chars().count() + 2, "`none` is no resource here", Some(format!("{verb}:*")));
+        }
+        Ok(Self(text.to_owned()))
     }
 
-    /// Whether the action matches.
+    /// Whether the action matches. Actions are compared byte by byte (AAT draft section 3.3.1); an action without a
+    /// colon matches nothing but `*:*`.
     pub fn matches(&self, action: &str) -> bool {
-        todo!("{action}")
+        let (verb, resource) = self.parts();
+        let part_matches = |pattern: &str, part: &str| pattern == "*" || pattern == part;
+        match action.split_once(':') {
+            Some((its_verb, its_resource)) => {
+                part_matches(verb, its_verb) && part_matches(resource, its_resource)
+            }
+            None => verb == "*" && resource == "*",
+        }
+    }
+
+    /// Whether it names one action.
+    pub fn is_literal(&self) -> bool {
+        let (verb, resource) = self.parts();
+        verb != "*" && resource != "*"
     }
 
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    fn parts(&self) -> (&str, &str) {
+        self.0.split_once(':').unwrap_or((&self.0, ""))
+    }
+}
+
+impl fmt::Display for ActionPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn is_part(part: &str) -> bool {
+    part == "*"
+        || (part.starts_with(|c: char| c.is_ascii_alphabetic())
+            && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')))
 }
 
 /// A parsed grant: statements in order, not yet resolved against a catalogue.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Grant {
     /// Permits: pattern and its argument constraints as written.
     pub permits: Vec<(ActionPattern, ConstraintMap)>,
     /// Explicit denies.
     pub denies: Vec<ActionPattern>,
+    columns: Columns,
+}
+
+/// Where in the text the statements stood, so that the compiler too can point at them.
+#[derive(Clone, Debug, Default)]
+struct Columns {
+    permits: Vec<(usize, BTreeMap<String, usize>)>,
+    denies: Vec<usize>,
 }
 
 /// What was resolved: the tools map and the explicit denies of a token.
@@ -76,29 +148,79 @@ pub struct GrammarError {
 }
 
 impl Grant {
+    /// A grant that was not read from text.
+    pub fn new(permits: Vec<(ActionPattern, ConstraintMap)>, denies: Vec<ActionPattern>) -> Self {
+        Self { permits, denies, columns: Columns::default() }
+    }
+
     /// Parses the human syntax.
     pub fn parse(text: &str) -> Result<Grant, GrammarError> {
-        todo!("{text}")
+        parse::grant(text)
     }
 
     /// Resolves patterns against the catalogue and closes every constraint map over the action's arguments: unnamed
     /// required ones become `wildcard`, unnamed optional ones `exact null`. A pattern that grants what is denied
-    /// leaves the denied action out; a literal action that is also denied is an error.
+    /// leaves the denied action out; a literal action that is also denied is an error. A literal permit counts before a
+    /// pattern that matches the same action.
     pub fn compile(&self, catalogue: &dyn ActionSchemas) -> Result<Compiled, GrammarError> {
-        let _ = catalogue;
-        todo!()
+        compile::compile(self, catalogue)
     }
 }
+
+impl PartialEq for Grant {
+    /// What is granted and denied; not where it stood in the text.
+    fn eq(&self, other: &Self) -> bool {
+        self.permits == other.permits && self.denies == other.denies
+    }
+}
+
+impl Eq for Grant {}
 
 impl fmt::Display for Grant {
     /// The canonical spelling; parses back to an equal grant.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let _ = f;
-        todo!()
+        f.write_str(&print::grant(self))
     }
 }
 
-/// A token's tools and denies in the human syntax, constraints that the compiler filled in left out.
-pub fn describe(tools: &Tools, deny: &[ActionPattern]) -> String {
-    todo!("{tools:?}{deny:?}")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_by_part() {
+        for (pattern, matching, others) in [
+            ("execute:*", vec!["execute:payments"], vec!["Execute:payments", "executes:x", "execute"]),
+            (
+                "*:payments",
+                vec!["execute:payments", "read:payments"],
+                vec!["read:payments2", "read:invoices"],
+            ),
+            ("cancel:shipment", vec!["cancel:shipment"], vec!["cancel:shipments", "cancel:shipment "]),
+            ("*:*", vec!["a:b", "anything"], vec![]),
+        ] {
+            let pattern = ActionPattern::parse(pattern).unwrap();
+            assert!(matching.iter().all(|action| pattern.matches(action)), "{pattern}");
+            assert!(!others.iter().any(|action| pattern.matches(action)), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn patterns_are_words_or_a_star() {
+        for text in [
+            "",
+            "read",
+            "read:",
+            ":x",
+            "read:a b",
+            "re*:x",
+            "read:inv*",
+            "1read:x",
+            "read:a:b",
+            "read:none",
+            "réad:x",
+        ] {
+            assert!(ActionPattern::parse(text).is_err(), "{text:?}");
+        }
+    }
 }

@@ -1,5 +1,8 @@
 //! One Attenuating Agent Token: its claims, and how they are written and read (AAT draft section 3).
 
+pub(crate) mod claims;
+pub(crate) mod jws;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::constraint::Constraint;
 use crate::grammar::ActionPattern;
 use crate::json::Json;
-use crate::keys::{PublicKey, SigningKey};
+use crate::keys::{PublicKey, SigningKey, base64url, sha256};
 use crate::refusal::Refusal;
 use crate::spiffe::SpiffeId;
 
@@ -99,19 +102,27 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Reads the payload of a token whose signature has been verified. Errs with `token.claims`, `token.key`,
-    /// `chain.entry_count`, `constraint.unknown`, `constraint.depth`, `json.duplicate_key`.
+    /// Reads the payload of a token whose signature has been verified. Unknown claims are ignored (AAT draft section
+    /// 3.4), unknown members of our own claim are not. Errs with `token.claims`, `token.key`, `chain.depth` (a depth that
+    /// is no non-negative integer), `chain.entry_count`, `constraint.unknown`, `constraint.depth`, `limit.size`, or
+    /// `chain.widened` (a derived token's constraint that is malformed, so that it narrows nothing).
     pub fn from_json(payload: &Json) -> Result<Self, Refusal> {
-        todo!("{payload:?}")
+        claims::read(payload)
     }
 
     /// The payload, ready to be signed.
     pub fn to_json(&self) -> Json {
-        todo!()
+        claims::write(self)
     }
 
     /// Signs the claims: a compact JWS (`alg` EdDSA, `typ` [`TOKEN_TYP`], `kid` the key's thumbprint).
     pub fn sign(&self, key: &SigningKey) -> String {
-        todo!("{key:?}")
+        jws::sign(TOKEN_TYP, &self.to_json().to_bytes(), key)
+    }
+
+    /// Base64url SHA-256 of a compact token's JWS signing input: the `par_hash` of its children (AAT draft section 4.6).
+    pub fn parent_hash(compact: &str) -> String {
+        let signing_input = compact.rsplit_once('.').map_or(compact, |(input, _)| input);
+        base64url(&sha256(signing_input.as_bytes()))
     }
 }

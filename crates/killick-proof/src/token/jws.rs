@@ -1,0 +1,126 @@
+//! Compact JWS (RFC 7515) with one algorithm and a header that brings nothing of its own.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::json::Json;
+use crate::keys::{PublicKey, SigningKey, base64url};
+use crate::limits::{TOKEN_BYTES_MAX, TOKEN_JSON_DEPTH_MAX};
+use crate::refusal::{Code, Refusal};
+
+/// A compact JWS, decoded but not yet verified. Its payload is bytes, not claims, until its signature holds.
+pub(crate) struct Jws<'a> {
+    signing_input: &'a str,
+    header: Vec<u8>,
+    payload: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+/// What a permitted header says.
+pub(crate) struct Header {
+    /// The media type, if one is stated.
+    pub(crate) typ: Option<String>,
+    /// The key's thumbprint, if one is stated.
+    pub(crate) kid: Option<String>,
+}
+
+impl<'a> Jws<'a> {
+    /// Takes the three parts apart. Errs with `limit.size`, or with `token.encoding` unless there are exactly three
+    /// parts, each in the one canonical base64url (no padding, no stray bits: RFC 4648 section 3.5).
+    pub(crate) fn split(compact: &'a str) -> Result<Self, Refusal> {
+        if compact.len() > TOKEN_BYTES_MAX {
+            return Err(Refusal::new(
+                Code::LimitSize,
+                format!("a token is longer than {TOKEN_BYTES_MAX} bytes"),
+            ));
+        }
+        let encoding = |why: &str| Refusal::new(Code::TokenEncoding, why);
+        let three = || encoding("a token is not three parts joined by dots");
+        let (signing_input, signature) = compact.rsplit_once('.').ok_or_else(three)?;
+        let (header, payload) = signing_input.split_once('.').ok_or_else(three)?;
+        if header.is_empty() || payload.is_empty() || payload.contains('.') {
+            return Err(three());
+        }
+        let decode = |part: &str| {
+            URL_SAFE_NO_PAD
+                .decode(part)
+                .map_err(|_| encoding("a part of a token is not in canonical base64url"))
+        };
+        Ok(Self {
+            signing_input,
+            header: decode(header)?,
+            payload: decode(payload)?,
+            signature: decode(signature)?,
+        })
+    }
+
+    /// The ASCII text that is signed (RFC 7515 section 5.1).
+    pub(crate) const fn signing_input(&self) -> &'a str {
+        self.signing_input
+    }
+
+    /// The payload's bytes, unverified.
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// Reads the header. `alg` must be EdDSA or Ed25519 (RFC 8037, RFC 9864; AAT draft section 8.13), and nothing in it
+    /// may name, bring or fetch a key or ask for an extension. Errs with `token.alg`, `token.crit`, `token.issuer`,
+    /// `token.typ`, `token.kid`, `json.duplicate_key` or `token.encoding`.
+    pub(crate) fn header(&self) -> Result<Header, Refusal> {
+        let header = Json::parse(&self.header).map_err(|refusal| match refusal.code() {
+            Code::JsonDuplicateKey => refusal,
+            _ => Refusal::new(Code::TokenEncoding, "a token's header is not JSON"),
+        })?;
+        if !matches!(header.get("alg").and_then(Json::as_str), Some("EdDSA" | "Ed25519")) {
+            return Err(Refusal::new(Code::TokenAlg, "the token's `alg` is neither EdDSA nor Ed25519"));
+        }
+        if header.get("crit").is_some() {
+            return Err(Refusal::new(Code::TokenCrit, "the token's header has `crit`"));
+        }
+        if let Some(name) = ["jwk", "jku", "x5u", "x5c"].into_iter().find(|name| header.get(name).is_some()) {
+            let why = format!("the token's header has `{name}`: keys come from configuration alone");
+            return Err(Refusal::new(Code::TokenIssuer, why));
+        }
+        let text = |name: &str, code: Code| match header.get(name) {
+            None => Ok(None),
+            Some(Json::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(Refusal::new(code, format!("the token's `{name}` is no string"))),
+        };
+        let (typ, kid) = (text("typ", Code::TokenTyp)?, text("kid", Code::TokenKid)?);
+        let is_thumbprint = |kid: &String| kid.len() == 43 && URL_SAFE_NO_PAD.decode(kid).is_ok();
+        if !kid.as_ref().is_none_or(is_thumbprint) {
+            return Err(Refusal::new(Code::TokenKid, "the token's `kid` is no SHA-256 thumbprint"));
+        }
+        Ok(Header { typ, kid })
+    }
+
+    /// Whether the signature is `key`'s.
+    pub(crate) fn is_signed_by(&self, key: &PublicKey) -> bool {
+        key.verifies(self.signing_input.as_bytes(), &self.signature)
+    }
+
+    /// The payload as JSON. To be called once the signature holds. Errs with `json.duplicate_key`, `limit.depth`,
+    /// `arg.number` or `token.claims`.
+    pub(crate) fn claims(&self) -> Result<Json, Refusal> {
+        Json::parse_bounded(&self.payload, TOKEN_JSON_DEPTH_MAX).map_err(|refusal| match refusal.code() {
+            Code::JsonInvalid => Refusal::new(Code::TokenClaims, "the token's payload is not valid JSON"),
+            _ => refusal,
+        })
+    }
+}
+
+/// Signs `payload`: a compact JWS with `alg` EdDSA, this `typ`, and the key's thumbprint as `kid`.
+pub(crate) fn sign(typ: &str, payload: &[u8], key: &SigningKey) -> String {
+    let header = Json::object(
+        [("alg", "EdDSA"), ("kid", key.id().as_str()), ("typ", typ)].map(|(k, v)| (k, v.into())),
+    );
+    sign_with_header(&header, payload, key)
+}
+
+/// As [`sign`], with any header: for tests that must make tokens that no honest issuer makes.
+pub(crate) fn sign_with_header(header: &Json, payload: &[u8], key: &SigningKey) -> String {
+    let signing_input = format!("{}.{}", base64url(&header.to_bytes()), base64url(payload));
+    let signature = base64url(&key.sign(signing_input.as_bytes()));
+    format!("{signing_input}.{signature}")
+}
