@@ -32,6 +32,7 @@
 //! # }
 //! ```
 
+mod admission;
 mod bundles;
 mod chains;
 pub mod client;
@@ -53,13 +54,12 @@ mod upstream;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use killick_ledger::Ledger;
 use killick_proof::call::PublicOrigins;
 use killick_proof::keys::{PublicKey, SigningKey};
-use killick_proof::replay::ReplayWindow;
 use killick_proof::{Code, Refusal, SpiffeId};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -176,7 +176,7 @@ impl Gateway {
             bundles: Arc::clone(&bundles),
             chains: chains::Chains::default(),
             evidence: evidence::Evidence::open(&state_dir).map_err(state)?,
-            replay: Mutex::new(ReplayWindow::new(opens)),
+            admission: admission::Admission::new(opens),
             ledger: config.ledger,
             upstreams: Upstreams::new(key, Arc::clone(&clock), config.limits.clone()),
             strangers: strangers::Strangers::new(config.limits.refusals_recorded_max),
@@ -205,6 +205,7 @@ impl Gateway {
             metrics.bundle_version.set(held.bundle.trust.version());
             metrics.bundle_age_secs.set(held.age_secs(now));
         }
+        metrics.replay_entries.set(self.line.admission.size(now));
         metrics.chains.set(i64::try_from(self.line.chains.len()).unwrap_or(i64::MAX));
         metrics.ledger_entries.set(self.line.ledger.size());
         metrics
@@ -231,7 +232,7 @@ impl Gateway {
         let _ = self.stop.send(true);
         let drained = matches!((&mut self.door).await, Ok(true));
         self.line.strangers.flush(&self.line.ledger);
-        let ended = self.line.replay.lock().map(|window| window.reopens_at().max(self.line.clock.now()));
+        let ended = self.line.admission.reopens_at().map(|reopens| reopens.max(self.line.clock.now()));
         if drained
             && let Ok(ended) = ended
             && let Err(error) = restart::end(&self.state_dir, ended)

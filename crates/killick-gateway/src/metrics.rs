@@ -23,7 +23,7 @@ pub struct Metrics {
     outcomes_lost: Counter,
     pub(crate) in_flight: Gauge,
     pub(crate) connections: Gauge,
-    pub(crate) replay_entries: Gauge,
+    pub(crate) replay_entries: Gauge<u64, AtomicU64>,
     pub(crate) chains: Gauge,
     pub(crate) bundle_version: Gauge<u64, AtomicU64>,
     pub(crate) bundle_age_secs: Gauge<u64, AtomicU64>,

@@ -4,7 +4,7 @@
 //!
 //! Doors are ways in and out of [`handle`]; nothing is forwarded but through it.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Instant;
 
 use killick_decide::entry::Outcome;
@@ -12,10 +12,10 @@ use killick_decide::{Decision, authorise};
 use killick_ledger::{Ledger, LedgerError, Recorded, Submitted};
 use killick_proof::call::{PublicOrigins, RawRequest, parse_call};
 use killick_proof::keys::sha256;
-use killick_proof::replay::ReplayWindow;
 use killick_proof::verified::verify_call;
 use killick_proof::{AuthenticatedCall, Code, ParsedCall, Refusal, UnixTime};
 
+use crate::admission::Admission;
 use crate::bundles::{Bundles, Held};
 use crate::chains::Chains;
 use crate::clock::Forward;
@@ -32,8 +32,7 @@ pub(crate) struct Line {
     pub(crate) bundles: Arc<Bundles>,
     pub(crate) chains: Chains,
     pub(crate) evidence: Evidence,
-    /// Locked for the time of one look-up.
-    pub(crate) replay: Mutex<ReplayWindow>,
+    pub(crate) admission: Admission,
     pub(crate) ledger: Ledger,
     pub(crate) upstreams: Upstreams,
     pub(crate) strangers: Strangers,
@@ -88,9 +87,7 @@ fn decide(line: &Line, raw: RawRequest) -> Result<(Decision, Option<Unkept>), Re
 /// Verifies the call and uses up its nonce.
 fn admit(line: &Line, call: ParsedCall, held: &Held, now: UnixTime) -> Result<AuthenticatedCall, Refusal> {
     let call = verify_call(call, &held.bundle.trust, &|hash| line.chains.get(hash), now)?;
-    // A panic while the window was locked may have left it in the middle of a change: in doubt, deny.
-    let poisoned = |_| Refusal::new(Code::InternalError, "the replay window failed; nothing is permitted");
-    line.replay.lock().map_err(poisoned)?.admit(call, now)
+    line.admission.admit(call, now)
 }
 
 fn timed<T>(line: &Line, stage: Stage, work: impl FnOnce() -> T) -> T {

@@ -86,6 +86,7 @@ async fn metrics_count_by_verdict_and_code() {
         r#"killick_gateway_stage_seconds_count{stage="record"} 2"#,
         "killick_gateway_bundle_version 1",
         "killick_gateway_panics_total 0",
+        "killick_gateway_replay_entries 2",
         "# EOF",
     ] {
         assert!(text.lines().any(|known| known == line), "{line} is not in\n{text}");
