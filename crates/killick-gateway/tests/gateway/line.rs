@@ -215,3 +215,55 @@ async fn a_panic_denies_its_own_request_and_no_other() {
         "{metrics}"
     );
 }
+
+#[tokio::test]
+async fn of_many_copies_at_once_one_is_admitted() {
+    let world = World::new().await;
+    let bot = world.bot(&["create:payments"]);
+    let body = r#"{"amount":1,"to":"ACME"}"#;
+    let request = text("POST", "/payments", &world.signed(&bot, "POST", "/payments", Some(body)), body);
+    let copies: Vec<_> = (0..20)
+        .map(|_| {
+            let (address, request) = (world.address, request.clone());
+            tokio::spawn(async move { exchange(address, &request).await })
+        })
+        .collect();
+    let mut admitted = 0;
+    for copy in copies {
+        let reply = copy.await.unwrap();
+        match reply.status {
+            201 => admitted += 1,
+            _ => assert_eq!(reply.code(), "replay.nonce"),
+        }
+    }
+    assert_eq!((admitted, world.hits.count()), (1, 1));
+}
+
+#[tokio::test]
+async fn observe_mode_says_what_it_did_not_enforce() {
+    let world = World::new().await;
+    let until = world.clock.read().plus_secs(600);
+    world.publish(|document| document.agents[0].observe_until = Some(until)).await;
+    let bot = world.bot(&["read:invoices"]);
+    let body = r#"{"amount":1,"to":"ACME"}"#;
+    let reply = world.post(&bot, "/payments", body).await;
+    assert_eq!((reply.status, reply.observed.as_deref()), (201, Some("tool.not_granted")), "{reply:?}");
+    let entry = world.check_receipt(reply.receipt.as_deref().unwrap()).await;
+    assert!(entry.contains(r#""verdict":"observe""#), "{entry}");
+    assert_eq!(world.get(&bot, "/invoices/1").await.observed, None);
+    let critical = world.call(&bot, "DELETE", "/orders/1", None).await;
+    assert_eq!(critical.code().as_deref(), Some("tool.not_granted"), "what cannot be undone is enforced");
+    let thief = Agent { key: std::sync::Arc::new(key(66)), ..world.bot(&["read:invoices"]) };
+    assert_eq!(
+        world.get(&thief, "/invoices/1").await.code().as_deref(),
+        Some("pop.mismatch"),
+        "identity always is"
+    );
+    world.clock.turn(601);
+    let bot = world.bot(&["read:invoices"]);
+    assert_eq!(
+        world.post(&bot, "/payments", body).await.code().as_deref(),
+        Some("tool.not_granted"),
+        "it ends by itself"
+    );
+}

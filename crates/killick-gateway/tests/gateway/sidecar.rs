@@ -182,3 +182,20 @@ async fn a_chain_too_long_for_a_header_is_put_once_and_named_by_its_hash() {
     world.publish(|document| document.revocations.tokens.push(bot.jti.clone())).await;
     assert_eq!(client.call(request()).await.unwrap().code().as_deref(), Some("token.revoked"));
 }
+
+#[tokio::test]
+async fn a_new_token_takes_effect_with_the_next_call() {
+    let world = World::new().await;
+    let (bot, better) = (world.bot(&[]), world.bot(&["read:invoices"]));
+    let (token, chain) = tokio::sync::watch::channel(std::sync::Arc::from(bot.chain.as_str()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/{SECRET}/invoices/1", listener.local_addr().unwrap());
+    let agent = killick_gateway::client::AgentClientConfig { chain, ..world.client_config(&bot) };
+    let config = SidecarConfig { agent, hosts: BTreeSet::new(), secret: Zeroizing::new(SECRET.to_owned()) };
+    let _sidecar = Sidecar::start(config, listener).unwrap();
+    let curl = async || run("curl", &["-sS", "-w", "|%{http_code}", &url], None).await;
+    let denied = curl().await;
+    assert!(denied.contains("tool.not_granted"), "{denied}");
+    token.send_replace(std::sync::Arc::from(better.chain.as_str()));
+    assert!(curl().await.ends_with("|200"));
+}
