@@ -28,6 +28,8 @@ pub(crate) struct Evidence {
 
 struct Kept {
     file: File,
+    /// Bytes of whole, synced lines.
+    bytes: u64,
     hashes: HashSet<[u8; 32]>,
 }
 
@@ -44,13 +46,14 @@ impl Evidence {
         let file = File::options().create(true).append(true).read(true).mode(0o600).open(&path)?;
         let bytes = std::fs::read(&path)?;
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        let length = u64::try_from(whole).unwrap_or(u64::MAX);
         if whole < bytes.len() {
-            file.set_len(u64::try_from(whole).unwrap_or(u64::MAX))?;
+            file.set_len(length)?;
             file.sync_data()?;
         }
         let hashes =
             chains_in(bytes.get(..whole).unwrap_or_default())?.map(|(_, chain)| sha256(chain.as_bytes()));
-        Ok(Self { kept: Arc::new(Mutex::new(Kept { hashes: hashes.collect(), file })) })
+        Ok(Self { kept: Arc::new(Mutex::new(Kept { hashes: hashes.collect(), bytes: length, file })) })
     }
 
     /// The chain, if it is not kept yet.
@@ -68,8 +71,12 @@ impl Evidence {
         }
         let mut line = json!({ "hash": base64url(&unkept.hash), "chain": unkept.compact }).to_string();
         line.push('\n');
-        kept.file.write_all(line.as_bytes())?;
-        kept.file.sync_data()?;
+        if let Err(error) = kept.file.write_all(line.as_bytes()).and_then(|()| kept.file.sync_data()) {
+            // A full disk may have taken half a line: the next one must not be joined to it.
+            kept.file.set_len(kept.bytes)?;
+            return Err(error);
+        }
+        kept.bytes += line.len() as u64;
         kept.hashes.insert(unkept.hash);
         Ok(())
     }
