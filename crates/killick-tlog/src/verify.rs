@@ -334,13 +334,14 @@ impl<'a, R: LogReader> Walk<'a, R> {
         let mut entries = BundleEntries::new(&bundle);
         for (index, leaf) in (from..).zip(&leaves) {
             let entry = match entries.next() {
-                Some(Ok(entry)) => entry,
-                // An earlier difference says more than where the bundle happens to end.
-                _ if differs.is_some() => break,
+                Some(Ok(entry)) => Some(entry),
+                // An earlier difference says more than where the bundle happens to end. The tile's leaf stands in, so
+                // that later entries keep their places.
+                _ if differs.is_some() => None,
                 Some(Err(CutOff)) => return cut(format!("it ends within entry {index}")),
                 None => return cut(format!("it ends before entry {index}")),
             };
-            let hash = leaf_hash(entry);
+            let hash = entry.map_or(*leaf, leaf_hash);
             if hash != *leaf && differs.is_none() {
                 differs = Some(index);
             }
@@ -351,7 +352,9 @@ impl<'a, R: LogReader> Walk<'a, R> {
             if let Some(seen) = self.seen.filter(|seen| seen.size == self.entries.size()) {
                 self.rewritten = self.entries.root() != seen.root;
             }
-            visit(index, entry);
+            if let Some(entry) = entry {
+                visit(index, entry);
+            }
         }
         if differs.is_none() && bundle_tile == tile.of(TileKind::Entries) && entries.next().is_some() {
             return Err(LogError::format(bundle_tile.path(), "it has more entries than its place allows"));
