@@ -1,5 +1,5 @@
 //! Trees and proofs against a naive implementation, written from RFC 6962 section 2.1 as it reads.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::indexing_slicing, reason = "tests")]
 
 use killick_tlog::LogError;
 use killick_tlog::hash::{Hash, empty_root, leaf_hash, node_hash};

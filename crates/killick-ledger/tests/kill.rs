@@ -1,0 +1,125 @@
+//! kill -9 under load: no acknowledged entry is ever lost. The test binary starts itself as the child that is killed.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use killick_ledger::{Ledger, LedgerConfig, LogFolder};
+use killick_tlog::receipt::Receipt;
+use killick_tlog::verify::{Trust, verify_log};
+use killick_tlog::{Entry, Seal};
+
+const CHILD: &str = "KILLICK_TEST_KILLED_CHILD";
+const ROUNDS: u64 = 10;
+
+/// A text, and the subject that it is about.
+struct Text(String, String);
+
+impl Entry for Text {
+    fn encode(&self, seal: &dyn Seal, _: &str) -> Vec<u8> {
+        format!("{} {}", self.0, seal.pseudonym(&self.1)).into_bytes()
+    }
+}
+
+fn config(folder: &Path) -> LedgerConfig {
+    LedgerConfig {
+        log_dir: folder.join("log"),
+        state_dir: folder.join("log-state"),
+        origin: "test.example/killed".to_owned(),
+        seed: [3; 32],
+        build: "killick test".to_owned(),
+    }
+}
+
+/// The child: 32 tasks submit as fast as they can; each acknowledgement is a line `index text`.
+async fn write_until_killed(folder: PathBuf) {
+    let ledger = Ledger::open(config(&folder)).await.unwrap();
+    let mut tasks = Vec::new();
+    for task in 0..32 {
+        let ledger = ledger.clone();
+        tasks.push(tokio::spawn(async move {
+            for number in 0.. {
+                let text = format!("{}-{task}-{number}", std::process::id());
+                // Now and then a new subject, so that keys are written under load.
+                let subject = format!("{}-{}", std::process::id(), number / 64);
+                let record = ledger.submit(Text(text, subject)).unwrap().durable().await.unwrap();
+                let head =
+                    Receipt::parse(&record.receipt()).unwrap().checkpoint().note().text().replace('\n', ",");
+                let line = format!("{} {} {head}\n", record.index(), record.entry().0);
+                std::io::stdout().lock().write_all(line.as_bytes()).unwrap();
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+#[test]
+fn kill_9_loses_nothing_that_was_acknowledged() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    if let Some(folder) = std::env::var_os(CHILD) {
+        return runtime.block_on(write_until_killed(folder.into()));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut acknowledged: Vec<(u64, String)> = Vec::new();
+    for round in 0..ROUNDS {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "kill_9_loses_nothing_that_was_acknowledged", "--nocapture"])
+            .env(CHILD, folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let (first, started) = std::sync::mpsc::channel();
+        let reader = std::thread::spawn(move || {
+            let mut lines = Vec::new();
+            for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
+                lines.push(String::from_utf8(line).unwrap());
+                if lines.len() == 10 {
+                    first.send(()).unwrap();
+                }
+            }
+            lines
+        });
+        started.recv_timeout(Duration::from_secs(60)).unwrap();
+        // Spread over the publisher's period, so that the kill meets every one of its steps.
+        std::thread::sleep(Duration::from_millis(50 + 37 * round));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // A last line that was cut off counts for nothing: a whole one has four parts.
+        let before = acknowledged.len();
+        for line in reader.join().unwrap() {
+            let mut parts = line.split(' ');
+            let (index, text, head) = (parts.next(), parts.next(), parts.next());
+            let index = index.and_then(|index| index.parse().ok());
+            if let (Some(index), Some(text), Some(head)) = (index, text, head)
+                && head.ends_with("=,")
+            {
+                acknowledged.push((index, text.to_owned()));
+            }
+        }
+        println!("round {round}: {} acknowledged", acknowledged.len() - before);
+        assert!(acknowledged.len() > before, "the child did nothing");
+
+        let vkey = runtime.block_on(async {
+            let ledger = Ledger::open(config(folder.path())).await.unwrap();
+            let vkey = ledger.vkey();
+            ledger.close().await.unwrap();
+            vkey
+        });
+        let trust = Trust::of_key(killick_tlog::note::VerifierKey::parse(&vkey).unwrap());
+        let mut entries = Vec::new();
+        let reader = LogFolder::new(folder.path().join("log"));
+        let log = verify_log(&reader, Some(&trust), &mut |_, entry| {
+            entries.push(String::from_utf8_lossy(entry).into_owned());
+        });
+        log.unwrap();
+        for (index, text) in &acknowledged {
+            let entry = entries.get(usize::try_from(*index).unwrap()).map(String::as_str).unwrap_or_default();
+            assert_eq!(entry.split(' ').next(), Some(text.as_str()), "entry {index}");
+        }
+    }
+}
