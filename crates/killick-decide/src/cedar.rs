@@ -547,6 +547,7 @@ mod tests {
             "permit (principal, action, resource) when { principal.salary > 5 };",
             "permit (principal, action, resource) when { context.origin.isIpv4() };",
             "permit (principal == ?principal, action, resource);",
+            "permit (principal, action, resource); forbid (principal == ?principal, action, resource);",
             "permit (principal is User, action, resource);",
             "// nothing",
             "",

@@ -1,6 +1,6 @@
 //! The golden vectors of `vectors/decision/`.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod world;
 
@@ -34,7 +34,8 @@ struct Case {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sub {
-    name: String,
+    name: Option<String>,
+    agent: Option<String>,
     grant: String,
 }
 
@@ -89,7 +90,14 @@ fn run(case: &Case, catalogue: &Value) -> Result<(), String> {
         world.token_catalogue = reference.clone();
     }
     let bundle = world.compile(None)?;
-    let sub = case.sub.as_ref().map(|sub| (sub.name.as_str(), sub.grant.as_str()));
+    let sub = case.sub.as_ref().map(|sub| {
+        let holder = match (&sub.name, &sub.agent) {
+            (Some(name), None) => format!("agent/{}/{name}", case.agent),
+            (None, Some(agent)) => format!("agent/{agent}"),
+            _ => panic!("{}: `sub` has a name or an agent", case.name),
+        };
+        (id(&holder), sub.grant.as_str())
+    });
     let grant = match &case.tools {
         Some(tools) => world::Grants::Tools(tools),
         None => world::Grants::Text(&case.grant),

@@ -75,6 +75,7 @@ impl World {
             ("low-bot", RiskTier::Low),
             ("observed-bot", RiskTier::Medium),
             ("denied-bot", RiskTier::Medium),
+            ("denied-bot/worker", RiskTier::Medium),
         ];
         let mut agents: Vec<AgentRecord> =
             agents.into_iter().map(|(name, tier)| record(name, tier)).collect();
@@ -114,13 +115,14 @@ impl World {
         self.compile(None).unwrap()
     }
 
-    /// A root token for `agent`, and, if `sub` says so, a link to its sub-agent. Returns the chain and the leaf's key.
+    /// A root token for `agent`, and, if `sub` says so, a link to that holder with that grant. Returns the chain and
+    /// the leaf's key.
     pub fn chain(
         &self,
         bundle: &Bundle,
         agent: &str,
         grant: Grants<'_>,
-        sub: Option<(&str, &str)>,
+        sub: Option<(SpiffeId, &str)>,
     ) -> (String, SigningKey) {
         let holder = id(&format!("agent/{agent}"));
         let compiled = match grant {
@@ -153,9 +155,8 @@ impl World {
             }),
         };
         let chain = root.sign(&key("token"));
-        let Some((name, grant)) = sub else { return (chain, key(holder.as_str())) };
+        let Some((child, grant)) = sub else { return (chain, key(holder.as_str())) };
         let compiled = compile_grant(&bundle.catalogue, grant);
-        let child = holder.child(name).unwrap();
         let attenuation = Attenuation {
             jti: "0198c0de-0000-7000-8000-000000000002".to_owned(),
             holder_key: key(child.as_str()).public().clone(),
