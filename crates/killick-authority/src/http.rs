@@ -261,7 +261,6 @@ impl IntoResponse for AuthorityError {
     }
 }
 
-/// An RFC 9457 problem with killick's members `code` and `mend`.
 fn problem(error: &AuthorityError) -> Response {
     let status = match error.kind() {
         ErrorKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
@@ -271,6 +270,11 @@ fn problem(error: &AuthorityError) -> Response {
         ErrorKind::Setup => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
     };
+    problem_with(status, error)
+}
+
+/// An RFC 9457 problem with killick's members `code` and `mend`.
+fn problem_with(status: StatusCode, error: &AuthorityError) -> Response {
     let body = json!({
         "type": format!("https://killick.dev/reasons/{}", error.code()),
         "title": status.canonical_reason().unwrap_or("error"),
@@ -305,7 +309,6 @@ async fn bounded(request: Request, next: Next) -> Response {
         StatusCode::METHOD_NOT_ALLOWED => ("request.unknown", "there is no such operation".to_owned()),
         _ => ("request.invalid", "the request cannot be read".to_owned()),
     };
-    let mut made = problem(&AuthorityError::invalid(code, detail, "see docs/reference/admin-api.md"));
-    *made.status_mut() = response.status();
-    made
+    let error = AuthorityError::invalid(code, detail, "see docs/reference/admin-api.md");
+    problem_with(response.status(), &error)
 }

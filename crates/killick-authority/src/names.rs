@@ -95,8 +95,9 @@ pub(crate) fn registered_name(id: &SpiffeId) -> &str {
 
 /// The candidate nearest to `text`, if it is near enough to be what was meant.
 pub(crate) fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let text: String = text.chars().take(2 * NAME_CHARS_MAX).collect::<String>().to_ascii_lowercase();
     candidates
-        .map(|candidate| (distance(text, candidate), candidate))
+        .map(|candidate| (distance(&text, &candidate.to_ascii_lowercase()), candidate))
         .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 4)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

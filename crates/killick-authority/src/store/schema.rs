@@ -156,6 +156,8 @@ pub(super) fn explain(shown: &str, error: &sqlx::Error) -> AuthorityError {
 }
 
 pub(super) fn damaged(shown: &str, what: &str) -> AuthorityError {
+    // SQLite's report has several lines; the last one names the place.
+    let what = what.lines().last().unwrap_or_default();
     AuthorityError::setup(
         format!("`{shown}` is damaged ({what})"),
         "restore it from a backup; the directory log beside it still says what was granted and revoked",
