@@ -165,7 +165,9 @@ impl Segments {
         for (path, end) in full.drain(..) {
             if end > published {
                 kept.push((path, end));
-            } else if spare.len() < SPARE_SEGMENTS_MAX {
+                continue;
+            }
+            if spare.len() < SPARE_SEGMENTS_MAX {
                 let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
                 let to = path.with_file_name(format!("spare-{name}.seg"));
                 fs::rename(&path, &to).map_err(|source| LedgerError::io("cannot rename", &path, source))?;
@@ -173,6 +175,9 @@ impl Segments {
             } else {
                 fs::remove_file(&path).map_err(|source| LedgerError::io("cannot remove", &path, source))?;
             }
+            // One by one: after a power cut no older name may be back where a newer one is gone, and no segment may
+            // keep its old name once it is begun anew.
+            sync_folder(path.parent().unwrap_or(Path::new(".")))?;
         }
         *full = kept;
         Ok(())

@@ -473,6 +473,52 @@ async fn a_disk_that_fails_stops_the_log_and_nothing_is_acknowledged_falsely() {
 }
 
 #[tokio::test]
+async fn a_full_disk_stops_the_log_and_room_brings_it_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mount = |program: &str, arguments: &[&str]| {
+        let done = std::process::Command::new(program).args(arguments).arg(folder.path()).output();
+        done.is_ok_and(|output| output.status.success())
+    };
+    if !mount("mount", &["-t", "tmpfs", "-o", "size=48m", "none"]) {
+        println!("skipped: a small disk cannot be mounted here");
+        return;
+    }
+    let ledger = open(folder.path()).await;
+    let filler = folder.path().join("filler");
+    // Fills what is left of the disk; errs when it is full, which is what is wanted.
+    let _ = std::fs::write(&filler, vec![1; 39 * 1024 * 1024]);
+    let mut acknowledged = Vec::new();
+    let reason = loop {
+        let text = format!("{} {}", acknowledged.len(), "x".repeat(60_000));
+        let recorded = match ledger.submit(Text(text)) {
+            Ok(submitted) => submitted.durable().await,
+            Err(error) => break error.to_string(),
+        };
+        match recorded {
+            Ok(recorded) => acknowledged.push((recorded.index(), recorded.into_entry().0)),
+            Err(error) => break error.to_string(),
+        }
+        assert!(acknowledged.len() < 10_000, "the disk does not fill up");
+    };
+    assert!(reason.contains("the log has stopped") && reason.contains("No space left"), "{reason}");
+    assert!(ledger.failed().borrow().is_some() && ledger.close().await.is_err());
+    drop(ledger);
+
+    let still_full = open_error(config(folder.path())).await;
+    assert!(still_full.contains("No space left"), "{still_full}");
+    std::fs::remove_file(&filler).unwrap();
+    let ledger = open(folder.path()).await;
+    for (index, text) in &acknowledged {
+        assert_eq!(ledger.read(*index, index + 1).await.unwrap(), [text.as_bytes()]);
+    }
+    ledger.submit(Text("room again".to_owned())).unwrap().durable().await.unwrap();
+    ledger.close().await.unwrap();
+    verify(folder.path(), None).unwrap();
+    drop(ledger);
+    assert!(mount("umount", &[]));
+}
+
+#[tokio::test]
 async fn subjects_keys_are_durable_with_the_entry_and_can_be_erased() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = open(folder.path()).await;
