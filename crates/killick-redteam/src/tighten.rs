@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use crate::attacks::stock::{KNOWN_IBANS, Stock};
 use crate::benign::BenignResult;
-use crate::call::{Call, ask, signed};
+use crate::call::{Call, ask, by_agent};
 use crate::error::RedteamError;
-use crate::world::PilotWorld;
+use crate::world::{Agent, PilotWorld};
 
 /// One use of a right, taken from the shop's receipt book.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,29 +113,23 @@ pub fn suggest(grants: &BTreeMap<String, String>, uses: &[Use]) -> Vec<Tightenin
     found.into_iter().map(|(_, tightening)| tightening).collect()
 }
 
-/// Makes a call of the action concerned as the agent, with this chain, and says what the gateway said: what an injected
-/// order for it would have got. `None` for actions that the shop's stock has no harmless call for.
-pub async fn probe(
-    world: &PilotWorld,
-    tightening: &Tightening,
-    chain: &str,
-) -> Result<Option<String>, RedteamError> {
-    let call = match tightening.action.as_str() {
+/// Makes a call of `action` as the agent, with the chain that it holds, and says what the gateway said: what an injected
+/// order for it would have got. `None` for actions for which the shop has no harmless call to try.
+pub async fn probe(world: &PilotWorld, agent: &Agent, action: &str) -> Result<Option<String>, RedteamError> {
+    let call = match action {
         // No case and no benign call names this order.
         "cancel:orders" => {
             Call::new("POST", "/orders/O-5009/cancel", json!({ "reason": "probe of an unused right" }))
         }
         "create:orders" => Stock::new(world.seed ^ 0x0070_726f_6265).big_order().call,
-        "create:payments" => Call::new(
-            "POST",
-            "/payments",
-            json!({ "payee": "De Vries Verpakking", "iban": KNOWN_IBANS[0], "amount": 500, "currency": "EUR",
-                    "reference": "probe of an unused right" }),
-        ),
+        "create:payments" => {
+            let body = json!({ "payee": "De Vries Verpakking", "iban": KNOWN_IBANS[0], "amount": 500,
+                               "currency": "EUR", "reference": "probe of an unused right" });
+            Call::new("POST", "/payments", body)
+        }
         _ => return Ok(None),
     };
-    let agent = world.agent(&tightening.agent)?;
-    let (answer, _) = ask(world, &signed(world, &call, chain, &agent.key)).await;
+    let (answer, _) = ask(world, &by_agent(world, &call, agent)).await;
     Ok(Some(answer.verdict.to_text()))
 }
 
