@@ -324,8 +324,10 @@ impl Reader {
                     return Ok(items);
                 }
                 _ => {
-                    return self
-                        .mend("the list does not end here: a `,` or its end is expected", &close.to_string());
+                    return self.mend(
+                        "the list does not end here: a `,` or its end is expected",
+                        &close.to_string(),
+                    );
                 }
             }
         }

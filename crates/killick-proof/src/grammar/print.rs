@@ -88,7 +88,7 @@ fn test(constraint: &Constraint) -> String {
             [] => "== *".to_owned(),
             [only] => test(only),
             _ => joined(clauses, " and ", |clause| {
-                matches!(clause, Constraint::All(_) | Constraint::Any(_)) || is_one_sided(clause)
+                matches!(clause, Constraint::All(_) | Constraint::Any(_)) || is_comparison(clause)
             }),
         },
         Constraint::Any(clauses) => match clauses.as_slice() {
@@ -107,8 +107,9 @@ fn joined(clauses: &[Constraint], word: &str, in_brackets: impl Fn(&Constraint) 
 }
 
 /// Two of these without brackets would be read as the two ends of one range.
-fn is_one_sided(clause: &Constraint) -> bool {
-    matches!(clause, Constraint::Range(range) if range.min.is_some() != range.max.is_some())
+fn is_comparison(clause: &Constraint) -> bool {
+    let Constraint::Range(range) = clause else { return false };
+    !print_range(range).starts_with("in ")
 }
 
 fn print_range(range: &Range) -> String {
