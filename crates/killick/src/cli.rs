@@ -105,6 +105,9 @@ pub struct PilotArgs {
     /// Where the report is written (default: in the data folder)
     #[arg(long, value_name = "DIR")]
     pub report_dir: Option<PathBuf>,
+    /// Write what is shown to a file as well, as plain text
+    #[arg(long, hide = true, value_name = "FILE")]
+    pub record: Option<PathBuf>,
 }
 
 /// `killick up`

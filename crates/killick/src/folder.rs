@@ -77,6 +77,11 @@ impl Folder {
         self.0.join("directory-log-state")
     }
 
+    /// What the gateway keeps from one run to the next.
+    pub fn gateway_state(&self) -> PathBuf {
+        self.0.join("gateway-state")
+    }
+
     /// `policies/`
     pub fn policies(&self) -> PathBuf {
         self.0.join("policies")

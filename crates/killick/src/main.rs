@@ -48,7 +48,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Pilot(mut args) => {
             args.json = cli.global.json;
             args.dir = named_dir(&cli.global.dir);
-            Ok(commands::pilot::run(args))
+            block_on(commands::pilot::run(&args))
         }
         Command::Up(args) => block_on(commands::up::run(&folder, ui, &args)),
         Command::Config(command) => commands::config::run(&folder, ui, &command),

@@ -11,6 +11,7 @@ use killick_authority::keystore::{FileKeyStore, KeyName, KeyStore as _};
 use killick_authority::{
     AdminSocket, Authority, AuthorityConfig, AuthorityError, GatewayIdentity, LogIdentity,
 };
+use killick_console::{Console, ConsoleConfig, Fleet, FleetSource, fleet_source};
 use killick_gateway::{BUILD, Gateway, GatewayConfig, GatewayError, Limits, SystemClock};
 use killick_ledger::{Ledger, LedgerConfig, LedgerError};
 use killick_proof::SpiffeId;
@@ -69,6 +70,7 @@ pub struct Stack {
     directory_log: Ledger,
     stop: watch::Sender<bool>,
     services: JoinSet<Result<(), Failure>>,
+    console: Console,
     /// Held as long as the stack runs: no second process writes to this folder.
     _lock: File,
 }
@@ -143,7 +145,7 @@ impl Stack {
                 ledger: log.clone(),
                 bundles: authority.bundles(),
                 bundle_key: authority.bundle_key().clone(),
-                state_dir: folder.path().join("gateway-state"),
+                state_dir: folder.gateway_state(),
                 clock: Arc::new(SystemClock),
                 limits,
             },
@@ -168,11 +170,25 @@ impl Stack {
             directory_log: directory_log.clone(),
         };
         services.spawn(serve("admin", admin_listener, metrics::router(watched), until(stopped.clone())));
-        services.spawn(serve("console", console_listener, axum::Router::new(), until(stopped)));
+        services.spawn(watch_log("the gateway's log", log.failed(), until(stopped.clone())));
+        services.spawn(watch_log("the directory log", directory_log.failed(), until(stopped)));
+        let console = Console::start(
+            ConsoleConfig {
+                ledger: log.clone(),
+                directory: directory_log.clone(),
+                fleet: fleet(&authority),
+                log_dir: folder.log(),
+                trust_path: folder.trust(),
+            },
+            console_listener,
+        )
+        .map_err(|error| {
+            Failure::usage("port.address", plain(&error)).mend("set a loopback address at [console] listen in killick.toml")
+        })?;
 
         let text = serde_json::to_string_pretty(&run).unwrap_or_default();
         write_whole(&folder.run(), format!("{text}\n").as_bytes(), 0o644)?;
-        Ok(Stack { folder, run, authority, gateway, log, directory_log, stop, services, _lock: lock })
+        Ok(Stack { folder, run, authority, gateway, log, directory_log, stop, services, console, _lock: lock })
     }
 
     /// Where it is reached.
@@ -200,6 +216,12 @@ impl Stack {
         &self.directory_log
     }
 
+    /// Writes everything acknowledged out as tiles and signed checkpoints, of both logs.
+    pub async fn publish(&self) -> Result<(), Failure> {
+        self.log.publish().await.map_err(|error| ledger_failure(&error))?;
+        self.directory_log.publish().await.map_err(|error| ledger_failure(&error))
+    }
+
     /// Returns when a part of it has failed for good, with what to tell; otherwise never. A log that cannot record is
     /// such a part: nothing is forwarded any more, and the process should end.
     pub async fn failed(&mut self) -> Failure {
@@ -221,6 +243,7 @@ impl Stack {
             gateway.shutdown().await;
         }
         let _ = self.stop.send(true);
+        self.console.stop();
         // Whoever keeps a connection open must not keep the logs open.
         let ended = async { while self.services.join_next().await.is_some() {} };
         if tokio::time::timeout(SERVICES_DRAIN, ended).await.is_err() {
@@ -237,6 +260,42 @@ impl Stack {
 async fn until(mut stopped: watch::Receiver<bool>) {
     // A dropped sender means the same.
     let _ = stopped.wait_for(|stopped| *stopped).await;
+}
+
+/// Ends with a failure when a log has stopped by itself: then nothing can be recorded, and nothing may be forwarded.
+async fn watch_log(
+    what: &'static str,
+    mut failed: watch::Receiver<Option<String>>,
+    done: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), Failure> {
+    let why = tokio::select! {
+        () = done => return Ok(()),
+        changed = failed.wait_for(Option::is_some) => changed.ok().and_then(|why| why.clone()),
+    };
+    match why {
+        Some(why) => Err(Failure::check("log.stopped", format!("{what} has stopped: {why}"))
+            .mend("free or repair the disk, then start killick again: everything acknowledged is on disk")),
+        // The log is gone because the stack is: the shutdown says the rest.
+        None => Ok(()),
+    }
+}
+
+/// What the console shows of agents and tokens.
+fn fleet(authority: &Authority) -> FleetSource {
+    let authority = authority.clone();
+    fleet_source(move || {
+        let authority = authority.clone();
+        async move {
+            let read = async {
+                Ok::<_, AuthorityError>((authority.status().await?, authority.agents().await?, authority.tokens(None).await?))
+            };
+            match read.await {
+                Ok((status, agents, tokens)) => Fleet::read(&status, &agents, &tokens)
+                    .unwrap_or_else(|error| Fleet::unavailable(format!("the authority's answer cannot be read: {error}"))),
+                Err(error) => Fleet::unavailable(error.to_string()),
+            }
+        }
+    })
 }
 
 async fn serve(

@@ -181,9 +181,10 @@ fn show(ui: Ui, agent: &Value) {
                 say(name, value);
             }
         }
-        if let Some(key) = text("/key") {
-            let ends = agent.get("svid_not_after").and_then(Value::as_u64).unwrap_or_default();
-            say("key", format!("{key}, certified until {}", time_text(ends / 1_000_000)));
+        for key in agent.get("keys").and_then(Value::as_array).into_iter().flatten() {
+            let thumbprint = key.get("thumbprint").and_then(Value::as_str).unwrap_or("?");
+            let ends = key.get("not_after").and_then(Value::as_u64).unwrap_or_default();
+            say("key", format!("{thumbprint}, certified until {}", time_text(ends / 1_000_000)));
         }
         if let Some(until) = observed(agent) {
             say("observe", paint.yellow(&format!("denials are NOT enforced until {until}")));

@@ -36,7 +36,7 @@ pub async fn run(folder: &Folder, ui: Ui, command: &LogCommand) -> Outcome {
 }
 
 /// A log's folder.
-struct FolderReader<'a>(&'a Path);
+pub struct FolderReader<'a>(pub &'a Path);
 
 impl LogReader for FolderReader<'_> {
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, LogError> {

@@ -15,13 +15,15 @@ use crate::telemetry::{self, Telemetry};
 /// Runs `killick up`. Exit code 0 after a clean shutdown.
 pub async fn run(folder: &Folder, ui: Ui, args: &UpArgs) -> Outcome {
     let first_start = !folder.config().exists();
-    let mut config = configuration(folder, args)?;
+    let config = configuration(folder, args)?;
     // Signals that come while we start are obeyed once we have.
     let mut signals = Signals::listen()?;
     let telemetry = telemetry::start(&config)?;
-    let stack = Stack::start(StackConfig::new(folder.path(), config.clone())).await?;
+    let stack = Stack::start(StackConfig::new(folder.path(), config)).await?;
     ready(&stack, ui, first_start);
-    let ended = attend(stack, &mut signals, &mut config, folder, &telemetry).await;
+    // What the file says, without what the command line said otherwise: a reload compares with this.
+    let mut in_file = Config::read(&folder.config(), Exit::Usage)?;
+    let ended = attend(stack, &mut signals, &mut in_file, folder, &telemetry).await;
     telemetry.stop().await;
     ended?;
     ui.remark("stopped");
