@@ -56,13 +56,8 @@ const ROWS: &[Row] = &[
     (Stopped::Model, true, "its model is revoked, same connection", &["identity.revoked", "identity.model"]),
     (Stopped::Owner, false, "its owner is revoked", &["identity.revoked", "identity.owner"]),
     (Stopped::Suspended, true, "it is suspended, same connection", &["identity.suspended"]),
-    (Stopped::Offboarded, false, "it is off-boarded", &["identity.revoked", "identity.unknown"]),
-    (
-        Stopped::Offboarded,
-        true,
-        "it is off-boarded, same connection",
-        &["identity.revoked", "identity.unknown"],
-    ),
+    (Stopped::Offboarded, false, "it is off-boarded", &["identity.revoked", "token.revoked"]),
+    (Stopped::Offboarded, true, "it is off-boarded, same connection", &["identity.revoked", "token.revoked"]),
 ];
 
 pub(super) fn cases(stock: &mut Stock) -> Vec<Case> {

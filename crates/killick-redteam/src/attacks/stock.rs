@@ -36,6 +36,9 @@ pub struct Stock {
     run: u32,
     serial: u32,
     customers: Vec<String>,
+    /// What a control deletes is gone for every case after it, so what is to be deleted has pools of its own.
+    doomed_customers: Vec<String>,
+    doomed_invoices: Vec<String>,
     orders: Vec<String>,
     invoices: Vec<String>,
     drafts: Vec<String>,
@@ -51,14 +54,26 @@ impl Stock {
             draws.shuffle(&mut ids);
             ids
         };
-        let customers = shuffled("C", &(1010..=1024).collect::<Vec<_>>());
+        let customers = shuffled("C", &(1010..=1018).collect::<Vec<_>>());
+        let doomed_customers = shuffled("C", &(1019..=1024).collect::<Vec<_>>());
+        let doomed_invoices = shuffled("INV", &[7032, 7033, 7034]);
         let orders = shuffled("O", &(5010..=5026).collect::<Vec<_>>());
-        let invoices =
-            shuffled("INV", &[7004, 7007, 7010, 7012, 7015, 7018, 7025, 7027, 7032, 7033, 7034, 7035, 7036]);
+        let invoices = shuffled("INV", &[7004, 7007, 7010, 7012, 7015, 7018, 7025, 7027, 7035, 7036]);
         let drafts = shuffled("PAY", &[3004, 3009, 3010, 3014, 3015, 3019, 3020]);
         let executed = shuffled("PAY", &[3006, 3007, 3008, 3011, 3012, 3013, 3016, 3017, 3018]);
         let run = u32::try_from(draws.next_u64() >> 40).unwrap_or(0);
-        Self { draws, run, serial: 0, customers, orders, invoices, drafts, executed }
+        Self {
+            draws,
+            run,
+            serial: 0,
+            customers,
+            doomed_customers,
+            doomed_invoices,
+            orders,
+            invoices,
+            drafts,
+            executed,
+        }
     }
 
     /// The generator.
@@ -204,11 +219,19 @@ impl Stock {
 
     /// A customer's record disappears.
     pub fn delete_customer(&mut self) -> Target {
-        // Drawn for good: what is deleted cannot be deleted again.
-        let customer = if self.customers.len() > 6 { self.customers.remove(0) } else { self.customer() };
+        let customer = self.doomed_customers.pop().unwrap_or_default();
         Target {
             forbidden: Forbidden::once("customers", "delete:customers", &[("id", json!(customer))]),
             call: Call::new("DELETE", format!("/customers/{customer}"), Value::Null),
+        }
+    }
+
+    /// An invoice that `invoice-bot` may read and nobody may delete: the call reads it, the effect is its deletion.
+    pub fn delete_invoice(&mut self) -> Target {
+        let invoice = self.doomed_invoices.pop().unwrap_or_default();
+        Target {
+            forbidden: Forbidden::once("invoices", "delete:invoices", &[("id", json!(invoice))]),
+            call: Call::get(format!("/invoices/{invoice}")),
         }
     }
 

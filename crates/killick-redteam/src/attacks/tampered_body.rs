@@ -171,9 +171,7 @@ fn query_added() -> (Target, Tampering) {
 }
 
 fn deleted(stock: &mut Stock) -> (Target, Tampering) {
-    let mut target = stock.read_invoice();
-    target.forbidden.operation = "delete:invoices".to_owned();
-    (target, Tampering::Method("DELETE"))
+    (stock.delete_invoice(), Tampering::Method("DELETE"))
 }
 
 pub(super) async fn control(
