@@ -1,5 +1,12 @@
 //! The console over its real port, on a real log.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests, which may stop"
+)]
+
 use std::time::Duration;
 
 use killick_console::{Console, ConsoleConfig, Fleet, fleet_source};
@@ -302,6 +309,5 @@ async fn show() {
     }
     world.ledger.publish().await.unwrap();
     println!("http://{}", world.console.address());
-    std::fs::write("/tmp/killick-console-address", world.console.address().to_string()).unwrap();
     tokio::time::sleep(Duration::from_secs(60)).await;
 }

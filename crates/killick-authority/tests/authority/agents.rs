@@ -28,7 +28,7 @@ async fn onboarding_gives_an_identity_that_verifies() {
     use base64::Engine as _;
     let root = base64::engine::general_purpose::STANDARD.decode(&bundle.svid_roots[0]).unwrap();
     let leaf = der(answer["svid_pem"].as_str().unwrap());
-    let svid = verify_svid(&leaf, &[root.clone()], "acme.example", world.clock.now()).unwrap();
+    let svid = verify_svid(&leaf, std::slice::from_ref(&root), "acme.example", world.clock.now()).unwrap();
     assert_eq!(svid.id, record.id);
     assert_eq!(svid.key, *key(1).public());
     assert_eq!(svid.not_after, record.keys[0].not_after);

@@ -39,7 +39,7 @@ pub(crate) async fn page(State(sources): State<Arc<Sources>>) -> Response {
             (card("Agents", &count("active").to_string(), "",
                 &format!("{} suspended, {} off-boarded", count("suspended"), count("offboarded"))))
             (card("Live tokens", &tokens_live.to_string(), "", &format!("bundle {}", fleet.bundle_version)))
-            (card("Permitted", &permitted.to_string(), "good", "recorded before their effect"))
+            (card("Permitted", &permitted.to_string(), "good", "forwarded"))
             (card("Denied", &denied.to_string(), if denied > 0 { "bad" } else { "" }, "known agents"))
             (card("Refused", &refused.to_string(), if refused > 0 { "bad" } else { "" }, "not authenticated"))
             @if observed > 0 {
@@ -74,7 +74,7 @@ fn card(label: &str, value: &str, tone: &str, note: &str) -> Markup {
 fn log_card(finding: &Finding, size: u64) -> Markup {
     let (value, tone, note) = match finding.verified {
         Some(true) => {
-            ("verified", "good", format!("{} entries under the checkpoint, {size} recorded", finding.size))
+            ("verified", "good", format!("{} of {size} entries, to the root", finding.size.min(size)))
         }
         Some(false) => ("NOT VERIFIED", "bad", finding.problem.clone().unwrap_or_default()),
         None => ("not checked", "", format!("{size} entries")),
