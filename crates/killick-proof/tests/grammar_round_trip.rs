@@ -1,4 +1,10 @@
 //! The human syntax: what it means, where it is wrong, and that printing and parsing are inverse.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops where something is not as it must be"
+)]
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,7 @@
 //! RFC 8785: the canonical form, against the RFC's own examples and by property.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where something is not as it must be")]
+
 use killick_proof::Code;
 use killick_proof::json::{Json, Number};
 use proptest::prelude::*;

@@ -1,4 +1,9 @@
 //! Chains under the killick profile, narrowing, and what becomes of a chain that anybody touches.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops where something is not as it must be"
+)]
 
 use std::collections::BTreeMap;
 
@@ -10,6 +15,7 @@ use killick_proof::fixtures::{self, NOW, World, agent_key, id, uuid};
 use killick_proof::grammar::ActionPattern;
 use killick_proof::json::{Json, Number};
 use killick_proof::keys::SigningKey;
+use killick_proof::pop::{Pop, verify_pop};
 use killick_proof::token::{Claims, PrivateClaims, Tools};
 use killick_proof::verified::{verify_agent_chain, verify_chain};
 use killick_proof::{Code, Refusal, UnixTime, Verified};
@@ -65,6 +71,8 @@ fn link(
     change(&mut claims);
     format!("{parent}~{}", claims.sign(signer))
 }
+
+type Change<'a> = &'a dyn Fn(&mut Claims);
 
 fn read_only() -> Tools {
     fixtures::tools(&["read:invoices"])
@@ -171,7 +179,7 @@ fn names_are_bound_to_keys() {
     // A child, and another registered agent under its own key.
     derived(["invoice-bot", "invoice-bot/a"], &|_| {}).unwrap();
     derived(["invoice-bot", "payment-bot"], &|_| {}).unwrap();
-    let cases: [([&str; 2], &dyn Fn(&mut Claims)); 5] = [
+    let cases: [([&str; 2], Change<'_>); 5] = [
         (["payment-bot", "invoice-bot/a"], &|_| {}),
         (["invoice-bot", "invoice-bot-evil"], &|_| {}),
         (["invoice-bot", "payment-bot/a"], &|_| {}),
@@ -589,4 +597,73 @@ fn a_chain_in_the_future_or_the_past_is_refused_at_the_exact_second() {
     assert_eq!(code(at(exp)), Code::TokenExpired);
     at(NOW.micros() - 30_000_000).unwrap();
     assert_eq!(code(at(NOW.micros() - 30_000_001)), Code::ClockSkew);
+}
+
+#[test]
+fn a_proof_of_possession_is_for_one_call_of_one_holder() {
+    let world = World::new();
+    let parent = verify(&world, &world.root_token("invoice-bot", pay(up_to(500)))).unwrap();
+    let args = BTreeMap::from([("amount".to_owned(), Json::from(7_i64))]);
+    let pop = Pop {
+        jti: uuid(5),
+        iat: NOW.secs(),
+        token: parent.leaf().jti.clone(),
+        tool: "create:payment".to_owned(),
+        audience: Some(fixtures::GATEWAY.to_owned()),
+        args: args.clone(),
+    };
+    let signed = pop.sign(&agent_key("invoice-bot")).unwrap();
+    let show = |pop: &str, tool: &str, args: &BTreeMap<String, Json>, audience: Option<&str>| {
+        verify_pop(pop, &parent, tool, args, audience, NOW)
+    };
+    assert_eq!(show(&signed, "create:payment", &args, Some(fixtures::GATEWAY)).unwrap(), pop);
+    assert_eq!(show(&signed, "create:payment", &args, None).unwrap(), pop);
+    assert_eq!(code(show("", "create:payment", &args, None)), Code::PopMissing);
+    assert_eq!(code(show(&signed, "create:payments", &args, None)), Code::PopTool);
+    assert_eq!(code(show(&signed, "create:payment", &BTreeMap::new(), None)), Code::PopArguments);
+    assert_eq!(
+        code(show(&signed, "create:payment", &args, Some("spiffe://acme.example/gateway/gw-2"))),
+        Code::PopAudience
+    );
+    let stolen = pop.sign(&agent_key("evil")).unwrap();
+    assert_eq!(code(show(&stolen, "create:payment", &args, None)), Code::PopMismatch);
+    let inexact =
+        BTreeMap::from([("amount".to_owned(), Json::Number(Number::parse("9007199254740993").unwrap()))]);
+    assert_eq!(code(Pop { args: inexact, ..pop }.sign(&agent_key("invoice-bot"))), Code::ArgNumber);
+    for at in 0..signed.len() {
+        let mut bytes = signed.clone().into_bytes();
+        bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+        let altered = String::from_utf8(bytes).unwrap();
+        assert!(show(&altered, "create:payment", &args, Some(fixtures::GATEWAY)).is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn bounds_of_a_chain_are_exact() {
+    let world = World::new();
+    let anchors = [world.token_key.public().clone()];
+    let anchors = Anchors { keys: &anchors, lifetime_secs_max: 86_400 };
+    let keys: Vec<SigningKey> = (0..34).map(|index| fixtures::key(900 + index)).collect();
+    let mut root = world.root_claims("invoice-bot", read_only());
+    root.killick = None;
+    root.holder_key = keys[0].public().clone();
+    root.del_max_depth = 32;
+    let mut chain = root.sign(&world.token_key);
+    for depth in 1..=33_usize {
+        chain = link(&chain, &keys[depth - 1], ["", ""].map(|_| "x"), read_only(), |claims| {
+            claims.killick = None;
+            claims.holder_key = keys[depth].public().clone();
+            claims.del_max_depth = 32;
+        });
+        let verdict = verify_chain(&chain, &anchors, NOW).map(drop);
+        if depth <= 32 {
+            verdict.unwrap();
+        } else {
+            assert_eq!(code(verdict), Code::ChainDepth);
+        }
+    }
+    assert_eq!(code(verify_chain("", &anchors, NOW)), Code::TokenMissing);
+    assert_eq!(code(verify_chain("~", &anchors, NOW)), Code::TokenEncoding);
+    assert_eq!(code(verify_chain(&format!("{chain}~"), &anchors, NOW)), Code::ChainDepth);
+    assert_eq!(code(verify_chain(&"~".repeat(300_000), &anchors, NOW)), Code::LimitSize);
 }

@@ -3,6 +3,12 @@
 //! The files are what counts; other implementations run them too. They were written by the ignored test at the end,
 //! from keys that follow from numbers, so that writing them again changes nothing:
 //! `cargo test -p killick-proof --test token_vectors -- --ignored`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops where something is not as it must be"
+)]
 
 use std::path::{Path, PathBuf};
 

@@ -75,7 +75,7 @@ fn every_clause_is_kept(child: &[Constraint], parent: &[Constraint]) -> bool {
         }
         keepers.push(fitting);
     }
-    Matching::new(&keepers, child.len()).is_perfect()
+    Matching::new(&keepers, child.len()).finds_all()
 }
 
 /// A maximum bipartite matching by Hopcroft and Karp: time in the order of edges times the square root of clauses, where
@@ -104,7 +104,7 @@ impl<'a> Matching<'a> {
     }
 
     /// Whether every left node finds a partner.
-    fn is_perfect(mut self) -> bool {
+    fn finds_all(mut self) -> bool {
         loop {
             let free: Vec<usize> =
                 (0..self.left.len()).filter(|node| self.partner(*node).is_none()).collect();
