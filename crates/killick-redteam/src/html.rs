@@ -26,6 +26,9 @@ pub fn page(report: &Report) -> String {
                 header {
                     p.eyebrow { "killick pilot" }
                     h1.pass[report.passes()].fail[!report.passes()] { (verdict) }
+                    @if !report.passes() {
+                        p.lead { "Missed: " (missed(report)) "." }
+                    }
                     p.lead {
                         (report.baseline.hits) " of " (report.baseline.n)
                         " attacks succeeded on the shop with one shared API key; "
@@ -48,6 +51,11 @@ pub fn page(report: &Report) -> String {
         }
     }
     .into_string()
+}
+
+fn missed(report: &Report) -> String {
+    let missed = report.targets.iter().filter(|target| !target.met);
+    missed.map(|target| format!("{} ({})", target.name, target.found)).collect::<Vec<_>>().join("; ")
 }
 
 fn side_by_side(report: &Report) -> Markup {
@@ -313,6 +321,12 @@ fn about(report: &Report) -> Markup {
                 @for (name, value) in &findings.about { dt { (name) } dd { (value) } }
                 @for (agent, grant) in &findings.grants { dt { "Grant of " (agent) } dd { code { (grant) } } }
             }
+            h3 { "What it does not show" }
+            p {
+                "An injected order that stays within what the agent is granted, and within its limits, passes: a "
+                "capability bounds the harm, it does not read minds. Each attack is tried once, as written; nobody here "
+                "adapts after a denial. The shop behind killick and the one without are the same program on one machine."
+            }
             h3 { "Run it again" }
             pre { @for line in &findings.rerun { (line) "\n" } }
         }
@@ -360,5 +374,6 @@ mod tests {
         assert!(page.contains("✗ recorded"));
         let missed = super::page(&fixtures::report(|found| found.log.verified = false));
         assert!(missed.contains("A target is missed"));
+        assert!(missed.contains("Missed: the log verifies offline"));
     }
 }
