@@ -268,7 +268,9 @@ pub fn tell_usage(error: &clap::Error, json: bool) -> ExitCode {
         }
         _ if json => {
             let text = error.render().to_string();
-            let sentence = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            // The sentence and what it lists; usage and hints come after an empty line.
+            let sentence: Vec<&str> = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
+            let sentence = one_line(sentence.join(" ").trim_start_matches("error: "));
             to_stderr(
                 &json!({ "code": "usage", "error": sentence, "exit": 2, "mend": "see `killick --help`" })
                     .to_string(),

@@ -1,6 +1,7 @@
 //! Whatever is wrong is told in one clear sentence with the right exit code; nothing panics, nothing is lost.
 //! `docs/reference/errors.md` is this table for people.
 
+#[expect(dead_code, reason = "other test files use the rest")]
 mod cli_support;
 
 use std::os::unix::fs::PermissionsExt as _;
@@ -173,6 +174,8 @@ fn what_the_authority_refuses() {
     expect(&import(bad.to_str().unwrap()), 2, "openapi.invalid", &["openapi.json"]);
     std::fs::write(&bad, r#"{"openapi":"3.1.0","paths":{"/a/{x":{"get":{}}}}"#).unwrap();
     assert_eq!(import(bad.to_str().unwrap()).code, 2);
+    let openapi = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/shop/openapi/invoices.json");
+    import(openapi).fine();
     std::fs::write(dir.join("policies/bad.cedar"), "permit (principal, action, resource) when { context.nonsense };").unwrap();
     expect(&run(&["policy", "check"]), 1, "policy.invalid", &["bad"]);
     assert_eq!(up.stop(), 0);

@@ -113,7 +113,7 @@ print(json.dumps({{"read": ask("GET", "http://invoices.shop.example/invoices/{id
     std::fs::File::create(&script).unwrap().write_all(text.as_bytes()).unwrap();
     let answer =
         up.run(&["run", "--as", "invoice-bot", "--", "python3", script.to_str().unwrap()]).fine().json();
-    assert_eq!(answer["read"][0], 200);
+    assert_eq!(answer["read"][0], 200, "{answer}");
     assert_eq!(answer["base"][0], 200);
     assert_eq!(
         (answer["delete"][0].as_u64(), answer["delete"][1]["code"].as_str()),
@@ -138,11 +138,11 @@ fn a_program_gets_no_key_and_its_exit_code_is_ours() {
     );
     assert_eq!(ran.code, 42);
     assert!(
-        ran.out.contains("http_proxy=http://killick:") && ran.out.contains("KILLICK_URL=http://127.0.0.1:"),
+        ran.out.contains("http_proxy=http://killick:") && ran.out.contains("KILLICK_URL=http://127.0.0."),
         "{ran:?}"
     );
     assert!(!ran.out.contains(key.trim()) && !ran.out.contains(token.trim()));
-    assert!(!ran.out.to_lowercase().contains("no_proxy="));
+    assert!(!ran.out.to_lowercase().contains("no_proxy=*"), "nothing but the sidecar itself is reached past it");
     assert_eq!(up.run(&["run", "--", "sh", "-c", "kill -9 $$"]).code, 137);
     let absent = up.run(&["run", "--json", "--", "/no/such/program"]);
     assert_eq!((absent.code, absent.error()["code"].as_str()), (2, Some("run.command")));
@@ -190,7 +190,7 @@ fn a_life_of_an_agent() {
         "attenuate",
         "invoice-bot",
         "reader",
-        &format!("read:invoices(id = \"{}\")", an_invoice()),
+        &format!("read:invoices(id == \"{}\")", an_invoice()),
     ])
     .fine();
     up.run(&["call", "--as", "invoice-bot/reader", "read:invoices", &id, "--json"]).fine();
@@ -210,11 +210,10 @@ fn a_life_of_an_agent() {
     assert!(listed.to_string().contains("invoice-bot"), "{listed}");
     up.run(&["agent", "show", "invoice-bot", "--json"]).fine().json();
     up.run(&["agent", "offboard", "invoice-bot"]).fine();
-    assert_eq!(code(call()), "identity.revoked");
-    assert_eq!(
-        code(up.run(&["call", "--as", "invoice-bot/reader", "read:invoices", &id, "--json"])),
-        "identity.revoked"
-    );
+    // Its tokens went with it; which of the two is found first is the verifier's business.
+    let gone = |answer: Answer| ["identity.revoked", "token.revoked"].contains(&code(answer).as_str());
+    assert!(gone(call()));
+    assert!(gone(up.run(&["call", "--as", "invoice-bot/reader", "read:invoices", &id, "--json"])));
     std::fs::remove_dir_all(dir.join("agents/invoice-bot")).unwrap();
     let again = up.run(&["agent", "onboard", "invoice-bot", "--owner", "eve", "--model", "m", "--json"]);
     assert_ne!(again.code, 0, "a name is never used again");

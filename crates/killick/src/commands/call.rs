@@ -1,7 +1,10 @@
 //! `killick call ACTION k=v …`: one signed call, its answer, its receipt.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use killick_gateway::client::{AgentClient, AgentReply, AgentRequest};
+use killick_proof::Code;
 use serde_json::{Value, json};
 
 use crate::acting::{client_config, no_answer};
@@ -11,6 +14,9 @@ use crate::commands::explain::arguments;
 use crate::folder::Folder;
 use crate::output::{Exit, Failure, Outcome, Ui};
 use crate::wallet::Wallet;
+
+/// How long until a signature is of another second.
+const SIGN_ANEW: Duration = Duration::from_millis(1_100);
 
 /// Runs `killick call`. Exit code 4 if the answer is no.
 pub async fn run(folder: &Folder, ui: Ui, args: &CallArgs) -> Outcome {
@@ -30,7 +36,12 @@ pub async fn run(folder: &Folder, ui: Ui, args: &CallArgs) -> Outcome {
         body: Bytes::from(plain.body),
     };
     let client = AgentClient::new(config).map_err(|error| no_answer(&error))?;
-    let reply = client.call(request).await.map_err(|error| no_answer(&error))?;
+    let mut reply = client.call(request.clone()).await.map_err(|error| no_answer(&error))?;
+    if reply.code().as_deref() == Some(Code::SigTime.as_str()) {
+        // After a crash a gateway takes nothing that was signed in the second before; nothing was done, so sign anew.
+        tokio::time::sleep(SIGN_ANEW).await;
+        reply = client.call(request).await.map_err(|error| no_answer(&error))?;
+    }
     tell(&wallet, ui, &reply)
 }
 
@@ -86,6 +97,7 @@ fn denied(reply: &AgentReply, code: &str, problem: &Value) -> Failure {
         }
     }
     match (text("missing"), text("grantor")) {
+        (Some(missing), _) if exit != Exit::Denied => failure.mend(format!("needed is {missing}")),
         (Some(missing), Some(grantor)) => {
             failure.mend(format!("needed is {missing}; {grantor} can grant it"))
         }

@@ -13,7 +13,7 @@ use crate::output::{Exit, Failure, Outcome, Ui};
 /// `killick completions SHELL`
 pub fn completions(ui: Ui, args: CompletionsArgs) -> Outcome {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "killick", &mut script);
+    clap_complete::generate(args.shell, &mut shown(), "killick", &mut script);
     if ui.json {
         ui.result(
             &json!({ "shell": args.shell.to_string(), "script": String::from_utf8_lossy(&script) }),
@@ -25,11 +25,31 @@ pub fn completions(ui: Ui, args: CompletionsArgs) -> Outcome {
     Ok(Exit::Fine.into())
 }
 
+/// The command line as people see it: without the commands that are hidden from help.
+fn shown() -> clap::Command {
+    let whole = Cli::command();
+    let mut shown = clap::Command::new("killick")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(whole.get_about().cloned().unwrap_or_default())
+        .long_about(whole.get_long_about().cloned().unwrap_or_default())
+        .after_help(whole.get_after_help().cloned().unwrap_or_default())
+        .propagate_version(true)
+        .disable_help_subcommand(true)
+        .subcommand_required(true);
+    for argument in whole.get_arguments() {
+        shown = shown.arg(argument.clone());
+    }
+    for command in whole.get_subcommands().filter(|command| !command.is_hide_set()) {
+        shown = shown.subcommand(command.clone());
+    }
+    shown
+}
+
 /// `killick man DIR`
 pub fn man(ui: Ui, args: &ManArgs) -> Outcome {
     std::fs::create_dir_all(&args.folder).map_err(|error| Failure::io("create", &args.folder, &error))?;
     let mut written = Vec::new();
-    let mut command = Cli::command();
+    let mut command = shown();
     command.build();
     write_page(&command, "killick", &args.folder, &mut written)?;
     ui.result(&json!({ "pages": written }), |_| {
@@ -78,7 +98,7 @@ pub fn reference() -> String {
          ([the list](errors.md)).\n\nEvery command takes `--dir DIR` (data folder; `KILLICK_DIR`, default \
          `./killick-data`) and `--json` (results and errors as one line of JSON).\n",
     );
-    let mut command = Cli::command();
+    let mut command = shown();
     command.build();
     describe(&command, "killick", &mut out);
     out

@@ -1,6 +1,7 @@
 //! `killick run -- COMMAND`: any program, unmodified, with its HTTP calls signed for it by a sidecar in this process.
 //! The program is handed the sidecar's address and secret; neither key nor token is in its environment.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitCode, ExitStatus};
 use std::sync::Arc;
@@ -34,12 +35,7 @@ pub async fn run(folder: &Folder, _ui: Ui, args: &RunArgs) -> Outcome {
     let (agent, new_tokens) = client_config(folder, &wallet)?;
     let hosts = catalogue_hosts(catalogue_of(folder).await?.document());
     let secret = Zeroizing::new(base64url(&random::<24>()?));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(|error| {
-        Failure::check(
-            "sidecar.listen",
-            format!("cannot listen on loopback: {}", crate::output::plain(&error)),
-        )
-    })?;
+    let listener = listen().await?;
     let sidecar = Sidecar::start(SidecarConfig { agent, hosts, secret: secret.clone() }, listener)
         .map_err(|error| Failure::check("sidecar.start", error.to_string()))?;
     let renewal = tokio::spawn(renew(folder.clone(), wallet, new_tokens));
@@ -47,6 +43,21 @@ pub async fn run(folder: &Folder, _ui: Ui, args: &RunArgs) -> Outcome {
     renewal.abort();
     drop(sidecar);
     status.map(code_of)
+}
+
+/// The sidecar's address is one that nothing else has, where the system permits (all of 127.0.0.0/8 is this machine's on
+/// Linux): its own base address must be reached directly, while a service on 127.0.0.1 must be reached through it.
+const OWN_ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 75));
+
+async fn listen() -> Result<tokio::net::TcpListener, Failure> {
+    let mut problem = String::new();
+    for address in [OWN_ADDRESS, IpAddr::V4(Ipv4Addr::LOCALHOST)] {
+        match tokio::net::TcpListener::bind((address, 0)).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) => problem = crate::output::plain(&error),
+        }
+    }
+    Err(Failure::check("sidecar.listen", format!("cannot listen on loopback: {problem}")))
 }
 
 async fn child(
@@ -58,13 +69,15 @@ async fn child(
         return Err(Failure::usage("run.command", "there is no command to run"));
     };
     let proxy = format!("http://killick:{secret}@{sidecar}");
+    // Everything goes through the sidecar but the sidecar itself.
+    let direct = if sidecar.ip() == OWN_ADDRESS { OWN_ADDRESS.to_string() } else { String::new() };
     let mut child = tokio::process::Command::new(program)
         .args(arguments)
         .env("http_proxy", &proxy)
         .env("HTTP_PROXY", &proxy)
         .env("KILLICK_URL", format!("http://{sidecar}/{secret}"))
-        .env_remove("no_proxy")
-        .env_remove("NO_PROXY")
+        .env("no_proxy", &direct)
+        .env("NO_PROXY", &direct)
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| {

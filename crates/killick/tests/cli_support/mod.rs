@@ -1,5 +1,4 @@
 //! Real processes, free ports, folders of their own; nothing sleeps: everything waits for a line or an exit.
-#![expect(dead_code, reason = "each test file uses its own part of this")]
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
