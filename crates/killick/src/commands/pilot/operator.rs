@@ -33,17 +33,17 @@ impl Console {
             "proof": proof_of_possession(&agent.name, &key),
         });
         let answer = self.admin.post("/v1/agents", &body).await?;
-        let token = self.try_grant(&NewToken {
+        let token = NewToken {
             agent: agent.name.clone(),
             grant: agent.grant.clone(),
             max_depth: agent.max_depth,
             lifetime_secs: None,
-        });
+        };
         Ok(Agent {
             name: agent.name.clone(),
             id: member(&answer, "/agent/id", "the answer")?.to_owned(),
             key: Arc::new(key),
-            chain: token.await?,
+            chain: self.try_grant(&token).await?,
         })
     }
 
