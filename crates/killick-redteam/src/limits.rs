@@ -18,3 +18,5 @@ pub const REVOCATIONS_MIN: usize = 200;
 pub const BOOTSTRAP_DRAWS: usize = 10_000;
 /// Distinct attacks that a claim of ASR < 5 % needs at least, all stopped (Wilson, 95 %).
 pub const ATTACKS_MIN: usize = 73;
+/// Revocations that never take effect before the measurement is given up: each costs [`REVOCATION_TIME_MAX`].
+pub const NEVER_EFFECTIVE_MAX: usize = 2;
