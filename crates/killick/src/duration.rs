@@ -25,7 +25,7 @@ pub fn parse(text: &str) -> Result<u64, String> {
 /// Writes a length of time in its largest whole unit.
 pub fn text(secs: u64) -> String {
     for (factor, unit) in [(86_400, 'd'), (3_600, 'h'), (60, 'm')] {
-        if secs >= factor && secs % factor == 0 {
+        if secs >= factor && secs.is_multiple_of(factor) {
             return format!("{}{unit}", secs / factor);
         }
     }

@@ -34,7 +34,10 @@ pub type Outcome = Result<ExitCode, Failure>;
 
 /// A failure as it is told: one clear sentence and, where there is one, the mend.
 #[derive(Debug)]
-pub struct Failure {
+pub struct Failure(Box<Told>);
+
+#[derive(Debug)]
+struct Told {
     exit: Exit,
     code: String,
     sentence: String,
@@ -45,13 +48,8 @@ pub struct Failure {
 impl Failure {
     /// A failure with its exit code, a stable word for programs and one sentence without a full stop.
     pub fn new(exit: Exit, code: &str, sentence: impl Into<String>) -> Self {
-        Self {
-            exit,
-            code: code.to_owned(),
-            sentence: one_line(&sentence.into()),
-            mend: None,
-            more: Map::new(),
-        }
+        let sentence = one_line(&sentence.into());
+        Self(Box::new(Told { exit, code: code.to_owned(), sentence, mend: None, more: Map::new() }))
     }
 
     /// The command, an option, a file or a name is wrong.
@@ -84,57 +82,52 @@ impl Failure {
     /// Adds what to do about it.
     #[must_use]
     pub fn mend(mut self, mend: impl Into<String>) -> Self {
-        self.mend = Some(one_line(&mend.into()));
+        self.0.mend = Some(one_line(&mend.into()));
         self
     }
 
     /// Adds a member to the JSON form.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.more.insert(name.to_owned(), value.into());
+        self.0.more.insert(name.to_owned(), value.into());
         self
     }
 
     /// The stable word.
     pub fn code(&self) -> &str {
-        &self.code
+        &self.0.code
     }
 
     /// The sentence.
     pub fn sentence(&self) -> &str {
-        &self.sentence
+        &self.0.sentence
     }
 
     /// The mend.
     pub fn mend_text(&self) -> Option<&str> {
-        self.mend.as_deref()
-    }
-
-    /// The exit code.
-    pub const fn exit(&self) -> Exit {
-        self.exit
+        self.0.mend.as_deref()
     }
 
     /// Writes it to stderr and returns the exit code.
     pub fn tell(&self, json: bool) -> ExitCode {
         if json {
-            let mut error = self.more.clone();
-            error.insert("code".to_owned(), self.code.clone().into());
-            error.insert("error".to_owned(), self.sentence.clone().into());
-            error.insert("exit".to_owned(), (self.exit as u8).into());
-            if let Some(mend) = &self.mend {
+            let mut error = self.0.more.clone();
+            error.insert("code".to_owned(), self.0.code.clone().into());
+            error.insert("error".to_owned(), self.0.sentence.clone().into());
+            error.insert("exit".to_owned(), (self.0.exit as u8).into());
+            if let Some(mend) = &self.0.mend {
                 error.insert("mend".to_owned(), mend.clone().into());
             }
             to_stderr(&Value::Object(error).to_string());
         } else {
             let paint = Paint::of_stderr();
-            let mut text = format!("{}: {}", paint.red("error"), self.sentence);
-            if let Some(mend) = &self.mend {
+            let mut text = format!("{}: {}", paint.red("error"), self.0.sentence);
+            if let Some(mend) = &self.0.mend {
                 let _ = write!(text, "\n{}: {mend}", paint.bold("mend"));
             }
             to_stderr(&text);
         }
-        self.exit.into()
+        self.0.exit.into()
     }
 }
 
@@ -269,7 +262,8 @@ pub fn tell_usage(error: &clap::Error, json: bool) -> ExitCode {
         _ if json => {
             let text = error.render().to_string();
             // The sentence and what it lists; usage and hints come after an empty line.
-            let sentence: Vec<&str> = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
+            let sentence: Vec<&str> =
+                text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim).collect();
             let sentence = one_line(sentence.join(" ").trim_start_matches("error: "));
             to_stderr(
                 &json!({ "code": "usage", "error": sentence, "exit": 2, "mend": "see `killick --help`" })

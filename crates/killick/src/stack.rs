@@ -183,12 +183,24 @@ impl Stack {
             console_listener,
         )
         .map_err(|error| {
-            Failure::usage("port.address", plain(&error)).mend("set a loopback address at [console] listen in killick.toml")
+            Failure::usage("port.address", plain(&error))
+                .mend("set a loopback address at [console] listen in killick.toml")
         })?;
 
         let text = serde_json::to_string_pretty(&run).unwrap_or_default();
         write_whole(&folder.run(), format!("{text}\n").as_bytes(), 0o644)?;
-        Ok(Stack { folder, run, authority, gateway, log, directory_log, stop, services, console, _lock: lock })
+        Ok(Stack {
+            folder,
+            run,
+            authority,
+            gateway,
+            log,
+            directory_log,
+            stop,
+            services,
+            console,
+            _lock: lock,
+        })
     }
 
     /// Where it is reached.
@@ -209,17 +221,6 @@ impl Stack {
     /// The gateway's log.
     pub const fn log(&self) -> &Ledger {
         &self.log
-    }
-
-    /// The authority's log.
-    pub const fn directory_log(&self) -> &Ledger {
-        &self.directory_log
-    }
-
-    /// Writes everything acknowledged out as tiles and signed checkpoints, of both logs.
-    pub async fn publish(&self) -> Result<(), Failure> {
-        self.log.publish().await.map_err(|error| ledger_failure(&error))?;
-        self.directory_log.publish().await.map_err(|error| ledger_failure(&error))
     }
 
     /// Returns when a part of it has failed for good, with what to tell; otherwise never. A log that cannot record is
@@ -287,11 +288,18 @@ fn fleet(authority: &Authority) -> FleetSource {
         let authority = authority.clone();
         async move {
             let read = async {
-                Ok::<_, AuthorityError>((authority.status().await?, authority.agents().await?, authority.tokens(None).await?))
+                Ok::<_, AuthorityError>((
+                    authority.status().await?,
+                    authority.agents().await?,
+                    authority.tokens(None).await?,
+                ))
             };
             match read.await {
-                Ok((status, agents, tokens)) => Fleet::read(&status, &agents, &tokens)
-                    .unwrap_or_else(|error| Fleet::unavailable(format!("the authority's answer cannot be read: {error}"))),
+                Ok((status, agents, tokens)) => {
+                    Fleet::read(&status, &agents, &tokens).unwrap_or_else(|error| {
+                        Fleet::unavailable(format!("the authority's answer cannot be read: {error}"))
+                    })
+                }
                 Err(error) => Fleet::unavailable(error.to_string()),
             }
         }

@@ -153,14 +153,6 @@ impl Wallet {
         write_whole(&self.dir.join("agent.json"), format!("{text}\n").as_bytes(), 0o644)
     }
 
-    /// What the authority said of it.
-    pub fn record(&self) -> Result<Value, Failure> {
-        let path = self.dir.join("agent.json");
-        serde_json::from_str(&read_text(&path)?).map_err(|error| {
-            Failure::check("file.damaged", format!("{} is not valid JSON: {error}", path.display()))
-        })
-    }
-
     /// Keeps a receipt under its request's id; the file's path.
     pub fn keep_receipt(&self, request_id: &str, receipt: &str) -> Result<PathBuf, Failure> {
         let safe = !request_id.is_empty()
@@ -192,14 +184,6 @@ impl Gateway {
         Ok(Self {
             id: member(trust, "/gateway/id", "trust.json")?.to_owned(),
             url: member(trust, "/gateway/url", "trust.json")?.trim_end_matches('/').to_owned(),
-        })
-    }
-
-    /// `host:port`
-    pub fn authority(&self) -> Result<&str, Failure> {
-        self.url.strip_prefix("http://").ok_or_else(|| {
-            Failure::usage("gateway.scheme", format!("the gateway's address {} is not http://", self.url))
-                .mend("this client speaks plain HTTP on loopback; put TLS termination beside it")
         })
     }
 }

@@ -1,5 +1,11 @@
 //! Whatever is wrong is told in one clear sentence with the right exit code; nothing panics, nothing is lost.
 //! `docs/reference/errors.md` is this table for people.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails here says why"
+)]
 
 #[expect(dead_code, reason = "other test files use the rest")]
 mod cli_support;
@@ -61,7 +67,11 @@ fn wrong_words_on_the_command_line() {
         (&["config", "check", "/no/such/killick.toml"], "file.missing", &["/no/such/killick.toml"]),
         (&["policy", "check", "/no/such.cedar"], "file.missing", &["/no/such.cedar"]),
         (&["policy", "check"], "file.missing", &["policies"]),
-        (&["catalogue", "import", "/no/such.json", "--upstream", "x", "--url", "http://x"], "file.missing", &["/no/such.json"]),
+        (
+            &["catalogue", "import", "/no/such.json", "--upstream", "x", "--url", "http://x"],
+            "file.missing",
+            &["/no/such.json"],
+        ),
         (&["catalogue", "show"], "folder.empty", &["killick up"]),
         (&["up", "--gateway", "here"], "usage", &["here"]),
     ] {
@@ -77,12 +87,27 @@ fn wrong_words_on_the_command_line() {
 fn nobody_answers() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");
-    for line in [&["status"][..], &["agent", "list"], &["agent", "show", "bot"], &["revoke", "all"], &["token", "grant", "b", "read:x"]] {
+    for line in [
+        &["status"][..],
+        &["agent", "list"],
+        &["agent", "show", "bot"],
+        &["revoke", "all"],
+        &["token", "grant", "b", "read:x"],
+    ] {
         let mut line = line.to_vec();
         line.push("--json");
         expect(&killick(&dir, &line), 3, "admin.unreachable", &["killick up"]);
     }
-    let source = ["catalogue", "import", "http://127.0.0.1:1/openapi.json", "--upstream", "x", "--url", "http://x", "--json"];
+    let source = [
+        "catalogue",
+        "import",
+        "http://127.0.0.1:1/openapi.json",
+        "--upstream",
+        "x",
+        "--url",
+        "http://x",
+        "--json",
+    ];
     expect(&killick(&dir, &source), 3, "source.unreachable", &["127.0.0.1:1"]);
 }
 
@@ -92,7 +117,10 @@ fn the_text_for_people_is_a_sentence_and_a_mend() {
     let answer = killick(&folder.path().join("data"), &["status"]);
     assert_eq!((answer.code, answer.out.as_str()), (3, ""));
     let lines: Vec<&str> = answer.err.lines().collect();
-    assert!(lines.len() == 2 && lines[0].starts_with("error: ") && lines[1].starts_with("mend: "), "{answer:?}");
+    assert!(
+        lines.len() == 2 && lines[0].starts_with("error: ") && lines[1].starts_with("mend: "),
+        "{answer:?}"
+    );
     assert!(!answer.err.contains('\u{1b}'), "no colour where no terminal is");
 }
 
@@ -103,7 +131,10 @@ fn a_bad_configuration_stops_the_start_with_its_line() {
     std::fs::create_dir(&dir).unwrap();
     for (text, words) in [
         ("trust_domain = \"a.example\"\nlissten = 3\n", &["line 2", "lissten"][..]),
-        ("trust_domain = \"a.example\"\n[gateway]\nlistn = \"127.0.0.1:0\"\n", &["line 3", "did you mean `listen`?"]),
+        (
+            "trust_domain = \"a.example\"\n[gateway]\nlistn = \"127.0.0.1:0\"\n",
+            &["line 3", "did you mean `listen`?"],
+        ),
         ("trust_domain = \"A b\"\n", &["line 1", "A b"]),
         ("trust_domain = \"a.example\"\ntime_zone = \"Mars/Base\"\n", &["line 2", "Europe/Berlin"]),
         ("trust_domain = \"a.example\"\n[gateway]\nlisten = \"nowhere\"\n", &["line 3"]),
@@ -117,7 +148,17 @@ fn a_bad_configuration_stops_the_start_with_its_line() {
         assert_eq!(checked.error()["ok"], false);
     }
     assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1, "nothing was written beside it");
-    let elsewhere = killick(&dir, &["up", "--trust-domain", "No Domain", "--dir", folder.path().join("new").to_str().unwrap(), "--json"]);
+    let elsewhere = killick(
+        &dir,
+        &[
+            "up",
+            "--trust-domain",
+            "No Domain",
+            "--dir",
+            folder.path().join("new").to_str().unwrap(),
+            "--json",
+        ],
+    );
     expect(&elsewhere, 2, "trust_domain.invalid", &["No Domain"]);
 }
 
@@ -134,7 +175,12 @@ fn a_busy_port() {
         }
         expect(&killick(&dir, &line), 1, "port.busy", &[&address, "killick.toml"]);
     }
-    expect(&killick(&dir, &["up", "--gateway", "192.0.2.1:1", "--json"]), 1, "port.address", &["192.0.2.1:1"]);
+    expect(
+        &killick(&dir, &["up", "--gateway", "192.0.2.1:1", "--json"]),
+        1,
+        "port.address",
+        &["192.0.2.1:1"],
+    );
 }
 
 #[test]
@@ -163,20 +209,31 @@ fn what_the_authority_refuses() {
     expect(&run(&["agent", "suspend", "nobody"]), 2, "identity.unknown", &["nobody"]);
     expect(&run(&["token", "grant", "nobody", "read:invoices"]), 2, "identity.unknown", &["nobody"]);
     run(&["agent", "onboard", "bot", "--owner", "ada", "--model", "m@1"]).fine();
-    expect(&run(&["agent", "onboard", "bot", "--owner", "ada", "--model", "m@1"]), 2, "agent.exists", &["bot"]);
+    expect(
+        &run(&["agent", "onboard", "bot", "--owner", "ada", "--model", "m@1"]),
+        2,
+        "agent.exists",
+        &["bot"],
+    );
     let unknown = run(&["token", "grant", "bot", "read:unicorns"]);
     assert_eq!(unknown.code, 2, "{unknown:?}");
     assert!(unknown.error()["error"].as_str().unwrap().contains("unicorns"), "{unknown:?}");
     expect(&run(&["call", "read:unicorns"]), 2, "token.none", &["killick token grant bot"]);
     let bad = dir.join("openapi.json");
     std::fs::write(&bad, "{ not json").unwrap();
-    let import = |source: &str| run(&["catalogue", "import", source, "--upstream", "x", "--url", "http://127.0.0.1:1"]);
+    let import = |source: &str| {
+        run(&["catalogue", "import", source, "--upstream", "x", "--url", "http://127.0.0.1:1"])
+    };
     expect(&import(bad.to_str().unwrap()), 2, "openapi.invalid", &["openapi.json"]);
     std::fs::write(&bad, r#"{"openapi":"3.1.0","paths":{"/a/{x":{"get":{}}}}"#).unwrap();
     assert_eq!(import(bad.to_str().unwrap()).code, 2);
     let openapi = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/shop/openapi/invoices.json");
     import(openapi).fine();
-    std::fs::write(dir.join("policies/bad.cedar"), "permit (principal, action, resource) when { context.nonsense };").unwrap();
+    std::fs::write(
+        dir.join("policies/bad.cedar"),
+        "permit (principal, action, resource) when { context.nonsense };",
+    )
+    .unwrap();
     expect(&run(&["policy", "check"]), 1, "policy.invalid", &["bad"]);
     assert_eq!(up.stop(), 0);
 }

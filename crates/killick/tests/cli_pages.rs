@@ -1,4 +1,10 @@
 //! What is made from the definition of the command line: completions, manual pages, the reference.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails here says why"
+)]
 
 #[expect(dead_code, reason = "other test files use the rest")]
 mod cli_support;
@@ -13,7 +19,10 @@ fn completions_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = killick(folder.path(), &["completions", shell]).fine().out;
         assert!(script.contains("killick") && script.contains("onboard"), "{shell}");
-        assert!(!script.contains("Run one service") && !script.contains("killick,shop"), "{shell}: hidden commands stay hidden");
+        assert!(
+            !script.contains("Run one service") && !script.contains("killick,shop"),
+            "{shell}: hidden commands stay hidden"
+        );
     }
     let script = folder.path().join("killick.bash");
     std::fs::write(&script, killick(folder.path(), &["completions", "bash"]).out).unwrap();
@@ -26,7 +35,13 @@ fn a_manual_page_for_every_command() {
     let folder = tempfile::tempdir().unwrap();
     let man = folder.path().join("man");
     killick(folder.path(), &["man", man.to_str().unwrap()]).fine();
-    for page in ["killick.1", "killick-up.1", "killick-agent-onboard.1", "killick-token-grant.1", "killick-log-verify.1"] {
+    for page in [
+        "killick.1",
+        "killick-up.1",
+        "killick-agent-onboard.1",
+        "killick-token-grant.1",
+        "killick-log-verify.1",
+    ] {
         let text = std::fs::read_to_string(man.join(page)).unwrap();
         assert!(text.starts_with(".ie") || text.contains(".TH"), "{page}");
     }
@@ -50,7 +65,9 @@ fn the_reference_is_what_the_program_says() {
 fn help_fits_and_names_the_exit_codes() {
     let folder = tempfile::tempdir().unwrap();
     let help = killick(folder.path(), &["--help"]).fine().out;
-    for word in ["pilot", "up", "agent", "token", "call", "run", "revoke", "log", "doctor", "Exit codes: 0 fine"] {
+    for word in
+        ["pilot", "up", "agent", "token", "call", "run", "revoke", "log", "doctor", "Exit codes: 0 fine"]
+    {
         assert!(help.contains(word), "{word}");
     }
     assert!(!help.contains("shop"));

@@ -1,5 +1,11 @@
 //! The story of one's own agent, told by the command line alone: started, onboarded, granted, permitted, denied,
 //! revoked, verified.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails here says why"
+)]
 
 mod cli_support;
 
@@ -142,7 +148,10 @@ fn a_program_gets_no_key_and_its_exit_code_is_ours() {
         "{ran:?}"
     );
     assert!(!ran.out.contains(key.trim()) && !ran.out.contains(token.trim()));
-    assert!(!ran.out.to_lowercase().contains("no_proxy=*"), "nothing but the sidecar itself is reached past it");
+    assert!(
+        !ran.out.to_lowercase().contains("no_proxy=*"),
+        "nothing but the sidecar itself is reached past it"
+    );
     assert_eq!(up.run(&["run", "--", "sh", "-c", "kill -9 $$"]).code, 137);
     let absent = up.run(&["run", "--json", "--", "/no/such/program"]);
     assert_eq!((absent.code, absent.error()["code"].as_str()), (2, Some("run.command")));
@@ -283,4 +292,45 @@ fn metrics_and_health_are_served() {
     assert!(get("/healthz").starts_with("HTTP/1.1 200"));
     assert!(get("/readyz").starts_with("HTTP/1.1 200"));
     assert!(get("/nothing").starts_with("HTTP/1.1 404"));
+}
+
+#[test]
+fn a_followed_log_shows_what_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    let (up, _shop) = invoices(&dir);
+    up.run(&["token", "grant", "invoice-bot", "read:invoices"]).fine();
+    let mut follow = command(&dir, &["log", "show", "--follow", "--tail", "0", "--json"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(follow.stdout.take().unwrap()));
+    // It may begin to look only after the first call; then it shows the next.
+    let answer = std::thread::spawn(move || lines.next());
+    let id = format!("id={}", an_invoice());
+    while !answer.is_finished() {
+        up.run(&["call", "read:invoices", &id]).fine();
+    }
+    let line: Value = serde_json::from_str(&answer.join().unwrap().unwrap().unwrap()).unwrap();
+    assert!(line["index"].is_u64() && line["entry"]["kind"].is_string(), "{line}");
+    follow.kill().unwrap();
+    follow.wait().unwrap();
+}
+
+#[test]
+fn the_kill_switch_can_be_lifted() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    let (up, _shop) = invoices(&dir);
+    up.run(&["token", "grant", "invoice-bot", "read:invoices"]).fine();
+    let id = format!("id={}", an_invoice());
+    up.run(&["revoke", "all"]).fine();
+    let denied = up.run(&["call", "read:invoices", &id, "--json"]);
+    assert_eq!((denied.code, denied.error()["code"].as_str()), (4, Some("revoked.all")), "{denied:?}");
+    assert!(up.run(&["status"]).fine().out.contains("KILL SWITCH"));
+    assert_eq!(up.run(&["doctor", "--json"]).json()["grade"], "fail");
+    up.run(&["revoke", "all", "--lift"]).fine();
+    up.run(&["call", "read:invoices", &id]).fine();
+    let misused = up.run(&["revoke", "agent", "--lift", "--json"]);
+    assert_eq!(misused.code, 2, "{misused:?}");
 }

@@ -1,7 +1,7 @@
 //! `killick log …`: verify and read a log from its files alone.
 
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use killick_tlog::LogError;
@@ -191,7 +191,7 @@ fn entries(path: &Path, size: u64, from: u64, to: u64) -> Result<Vec<(u64, Value
     Ok(out)
 }
 
-fn show_one(path: &PathBuf, ui: Ui, index: u64) -> Outcome {
+fn show_one(path: &Path, ui: Ui, index: u64) -> Outcome {
     let size = size(path)?;
     if index >= size {
         return Err(Failure::usage("log.index", format!("there is no entry {index}: the log has {size}")));
@@ -214,7 +214,10 @@ async fn show(path: &Path, ui: Ui, tail: u64, follow: bool) -> Outcome {
         return Ok(Exit::Fine.into());
     }
     tell(ui, &first);
-    while follow {
+    if !follow {
+        return Ok(Exit::Fine.into());
+    }
+    loop {
         tokio::time::sleep(FOLLOW_TICK).await;
         let now = size(path)?;
         if now > shown {
@@ -222,7 +225,6 @@ async fn show(path: &Path, ui: Ui, tail: u64, follow: bool) -> Outcome {
             shown = now;
         }
     }
-    Ok(Exit::Fine.into())
 }
 
 /// One line for each entry.

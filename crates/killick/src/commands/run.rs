@@ -140,7 +140,8 @@ async fn svid_renewal(folder: &Folder, wallet: &Wallet) -> Option<UnixTime> {
         return None;
     }
     let value = Admin::of(folder).get(&format!("/v1/agents/{}", segment(wallet.name()))).await.ok()?;
-    let ends = crate::commands::agent::agent_of(&value).pointer("/keys/0/not_after").and_then(Value::as_u64)?;
+    let ends =
+        crate::commands::agent::agent_of(&value).pointer("/keys/0/not_after").and_then(Value::as_u64)?;
     Some(half_way(UnixTime::from_micros(ends)))
 }
 
