@@ -9,6 +9,7 @@ use crate::case::Forbidden;
 use crate::error::RedteamError;
 use crate::forge::spawn;
 use crate::judge::{Judge, ShopReceipt};
+use crate::limits::ONBOARDING_TIME_MAX;
 use crate::wire::once;
 use crate::world::PilotWorld;
 
@@ -117,7 +118,8 @@ async fn one(
     })
 }
 
-/// Whether the gateway and every service of both shops answer at all: said before a run, not found out during it.
+/// Whether every service of both shops answers, and the gateway knows every agent: said before a run, not found out
+/// during it.
 pub async fn all_reachable(world: &PilotWorld) -> Result<(), RedteamError> {
     let request = crate::wire::Request {
         method: "GET".to_owned(),
@@ -131,5 +133,19 @@ pub async fn all_reachable(world: &PilotWorld) -> Result<(), RedteamError> {
             return Err(RedteamError::Reply(format!("{url}/healthz answers {}", reply.status)));
         }
     }
-    crate::wire::Wire::connect(&world.gateway).await.map(drop)
+    // The agent that was onboarded last is known last; an answer other than `chain.identity` says that it is.
+    let start = std::time::Instant::now();
+    for agent in world.agents.values() {
+        loop {
+            let (answer, _) = ask(world, &by_agent(world, &Call::get("/orders/O-5001"), agent)).await;
+            match answer.verdict {
+                Verdict::Deny(code) if code == "chain.identity" && start.elapsed() < ONBOARDING_TIME_MAX => {
+                    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                }
+                Verdict::Failed(why) => return Err(RedteamError::Reply(format!("the gateway: {why}"))),
+                _ => break,
+            }
+        }
+    }
+    Ok(())
 }

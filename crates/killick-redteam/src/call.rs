@@ -8,7 +8,8 @@ use killick_tlog::receipt::Receipt;
 use serde_json::Value;
 
 use crate::error::RedteamError;
-use crate::wire::{Reply, Request, once};
+use crate::limits::ONBOARDING_TIME_MAX;
+use crate::wire::{Reply, Request, Wire, once};
 use crate::world::{Agent, PilotWorld, fresh_nonce, now};
 
 /// Seconds that a signed request is good for: long enough for a replay to be stopped by its nonce, not by its age.
@@ -175,6 +176,23 @@ pub async fn ask(world: &PilotWorld, request: &Request) -> (Answer, Option<Reply
     match once(&world.gateway, request).await {
         Ok(reply) => (Answer::read(&reply), Some(reply)),
         Err(error) => (Answer::none(&error), None),
+    }
+}
+
+/// Reads an order over this connection until it is permitted: a gateway knows a new agent once the bundle that names it
+/// has arrived there, some milliseconds after the authority has answered. Errs if that takes longer than the bound.
+pub async fn until_known(world: &PilotWorld, agent: &Agent, wire: &mut Wire) -> Result<(), RedteamError> {
+    let start = std::time::Instant::now();
+    loop {
+        let reply = wire.send(&by_agent(world, &Call::get("/orders/O-5001"), agent)).await?;
+        match Answer::read(&reply).verdict {
+            Verdict::Permit(200) => return Ok(()),
+            other if start.elapsed() > ONBOARDING_TIME_MAX => {
+                let said = other.to_text();
+                return Err(RedteamError::Reply(format!("{} is not let in: `{said}`", agent.id)));
+            }
+            _ => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+        }
     }
 }
 

@@ -20,3 +20,5 @@ pub const BOOTSTRAP_DRAWS: usize = 10_000;
 pub const ATTACKS_MIN: usize = 73;
 /// Revocations that never take effect before the measurement is given up: each costs [`REVOCATION_TIME_MAX`].
 pub const NEVER_EFFECTIVE_MAX: usize = 2;
+/// How long a new agent may take to be known at the gateway before the run counts as failed.
+pub const ONBOARDING_TIME_MAX: Duration = Duration::from_secs(3);

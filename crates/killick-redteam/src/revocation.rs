@@ -8,7 +8,7 @@
 use serde::Serialize;
 use tokio::sync::oneshot;
 
-use crate::call::{Answer, Call, Verdict, signed};
+use crate::call::{Answer, Call, Verdict, signed, until_known};
 use crate::error::RedteamError;
 use crate::forge::leaf_jti;
 use crate::limits::{NEVER_EFFECTIVE_MAX, REVOCATION_TIME_MAX};
@@ -50,6 +50,7 @@ pub async fn measure(
         .await?;
     let mut samples = Vec::with_capacity(n);
     let mut wire = Wire::connect(&world.gateway).await?;
+    until_known(world, &agent, &mut wire).await?;
     for number in 0..n {
         let token = NewToken {
             agent: name.clone(),

@@ -2,7 +2,7 @@
 
 use super::stock::Stock;
 use super::{Attempt, Sketch};
-use crate::call::{Answer, Call, Verdict, by_agent};
+use crate::call::{Answer, Call, by_agent, until_known};
 use crate::case::{Case, Kind, Steps};
 use crate::error::RedteamError;
 use crate::forge::{leaf_jti, spawn};
@@ -106,12 +106,9 @@ pub(super) async fn attack(
         _ => parent.clone(),
     };
 
-    // Its credentials are good: the first call passes.
+    // Its credentials are good: a call passes.
     let mut wire = Wire::connect(&world.gateway).await?;
-    let first = Answer::read(&wire.send(&by_agent(world, &Call::get("/orders/O-5001"), &caller)).await?);
-    if !matches!(first.verdict, Verdict::Permit(200)) {
-        return Err(RedteamError::Reply(format!("before any revocation: `{}`", first.verdict.to_text())));
-    }
+    until_known(world, &caller, &mut wire).await?;
     let revoke = match what.stopped {
         Stopped::Token | Stopped::ParentsToken => Revoke::Token(leaf_jti(&parent.chain)?),
         Stopped::Key => Revoke::Key(parent.key.id().as_str().to_owned()),
