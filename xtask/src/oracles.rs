@@ -70,8 +70,13 @@ fn python_packages(root: &Path, report: &mut Report) -> Result<(), String> {
     }
 }
 
+/// The folder that cargo builds into.
+pub fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
+}
+
 fn venv(root: &Path) -> PathBuf {
-    root.join("target/oracles/python")
+    target(root).join("oracles/python")
 }
 
 /// The Python that has the oracles, if set up.

@@ -18,6 +18,11 @@ impl Report {
         Self { strict, done: Vec::new(), skipped: Vec::new(), notes: Vec::new() }
     }
 
+    /// Whether nothing may be skipped.
+    pub const fn is_strict(&self) -> bool {
+        self.strict
+    }
+
     /// Announces a step.
     pub fn heading(&self, name: &str) {
         line(&format!("\n== {name}"));

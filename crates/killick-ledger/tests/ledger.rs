@@ -480,6 +480,7 @@ async fn a_full_disk_stops_the_log_and_room_brings_it_back() {
         done.is_ok_and(|output| output.status.success())
     };
     if !mount("mount", &["-t", "tmpfs", "-o", "size=48m", "none"]) {
+        assert!(std::env::var_os("KILLICK_NO_SKIP").is_none(), "a small disk cannot be mounted here");
         println!("skipped: a small disk cannot be mounted here");
         return;
     }

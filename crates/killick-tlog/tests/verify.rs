@@ -262,7 +262,8 @@ fn python() -> Option<PathBuf> {
         .args(["-c", "import cryptography"])
         .output()
         .is_ok_and(|out| out.status.success());
-    assert!(has || named.is_none(), "`KILLICK_ORACLE_PYTHON` names a Python without `cryptography`");
+    let must = named.is_some() || std::env::var_os("KILLICK_NO_SKIP").is_some();
+    assert!(has || !must, "there is no Python with `cryptography`: cargo xtask setup");
     if !has {
         println!("skipped: python3 with the package `cryptography` is not there");
     }

@@ -20,7 +20,9 @@ use killick_proof::limits::TOKEN_LIFETIME_SECS_MAX;
 use killick_redteam::integrity::{self, Integrity, LogSummary};
 use killick_redteam::report::{Findings, Iteration};
 use killick_redteam::tighten::{self, Use};
-use killick_redteam::{PilotWorld, ROSTER, RedteamError, Report, attacks, benign, judge, latency, revocation, run_cases};
+use killick_redteam::{
+    PilotWorld, ROSTER, RedteamError, Report, attacks, benign, judge, latency, revocation, run_cases,
+};
 use killick_tlog::verify::Trust;
 use serde_json::Value;
 
@@ -93,7 +95,9 @@ fn fresh_folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
         };
     }
     (1..)
-        .map(|number| PathBuf::from(if number == 1 { FOLDER.to_owned() } else { format!("{FOLDER}-{number}") }))
+        .map(|number| {
+            PathBuf::from(if number == 1 { FOLDER.to_owned() } else { format!("{FOLDER}-{number}") })
+        })
         .find(|path| is_free(path))
         .ok_or_else(|| Failure::usage("pilot.folder", "there is no free folder name"))
 }
@@ -115,7 +119,9 @@ async fn evaluate(scene: &Scene, seed: u64, screen: &mut Screen) -> Result<Repor
     let cases = attacks::all(seed);
     screen.begin("attacks", cases.len() as u64);
     let bar = screen.bar();
-    let results = run_cases(&world, &cases, &mut |number, _| bar.set_position(number as u64 + 1)).await.map_err(failed)?;
+    let results = run_cases(&world, &cases, &mut |number, _| bar.set_position(number as u64 + 1))
+        .await
+        .map_err(failed)?;
     tell::attacks(screen, &results);
 
     screen.begin("benign calls", 1);
@@ -124,15 +130,21 @@ async fn evaluate(scene: &Scene, seed: u64, screen: &mut Screen) -> Result<Repor
     let latency = latency::measure(&world, LATENCY_PAIRS).await.map_err(failed)?;
     screen.begin("revocations", REVOCATIONS as u64);
     let bar = screen.bar();
-    let revocations =
-        revocation::measure(&world, REVOCATIONS, &mut |number| bar.set_position(number as u64)).await.map_err(failed)?;
+    let revocations = revocation::measure(&world, REVOCATIONS, &mut |number| bar.set_position(number as u64))
+        .await
+        .map_err(failed)?;
 
     let grants: BTreeMap<String, String> =
         ROSTER.iter().map(|member| (member.name.to_owned(), member.grant.to_owned())).collect();
     let uses = tighten::uses(&benign);
     let iteration = iterate(scene, &world, &mut agents, &grants, &uses).await?;
 
-    scene.stack.log().publish().await.map_err(|error| Failure::check("log.unavailable", error.to_string()))?;
+    scene
+        .stack
+        .log()
+        .publish()
+        .await
+        .map_err(|error| Failure::check("log.unavailable", error.to_string()))?;
     let (integrity, log) = integrity(scene, &world).await?;
     let report = Report::new(Findings {
         about: about(scene, screen),
@@ -163,7 +175,8 @@ async fn iterate(
 ) -> Result<Option<Iteration>, Failure> {
     let Some(tightened) = tighten::suggest(grants, uses).into_iter().next() else { return Ok(None) };
     let Some(onboarded) = agents.get_mut(&tightened.agent) else { return Ok(None) };
-    let max_depth = ROSTER.iter().find(|member| member.name == tightened.agent).map_or(0, |member| member.max_depth);
+    let max_depth =
+        ROSTER.iter().find(|member| member.name == tightened.agent).map_or(0, |member| member.max_depth);
     let probe_before = probe::ask_for(world, &onboarded.agent, &tightened.action).await;
     let wide = onboarded.claims.get("jti").and_then(Value::as_str).unwrap_or_default().to_owned();
     scene.grant(onboarded, &tightened.grant_after, max_depth).await?;

@@ -8,7 +8,9 @@ use serde_json::json;
 /// which no harmless example is known.
 pub async fn ask_for(world: &PilotWorld, agent: &Agent, action: &str) -> Option<String> {
     let call = match action {
-        "cancel:orders" => Call::new("POST", "/orders/O-5003/cancel", json!({ "reason": "as the note asks" })),
+        "cancel:orders" => {
+            Call::new("POST", "/orders/O-5003/cancel", json!({ "reason": "as the note asks" }))
+        }
         _ => return None,
     };
     let (answer, _) = ask(world, &by_agent(world, &call, agent)).await;

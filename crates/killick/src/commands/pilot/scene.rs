@@ -45,12 +45,16 @@ impl Scene {
     /// Starts killick on `dir` and both shops beneath it.
     pub async fn start(dir: &Path) -> Result<Self, Failure> {
         let folder = Folder::new(dir);
-        let stack = Stack::start(StackConfig::on_free_ports(dir, TRUST_DOMAIN)?).await?;
+        let mut config = StackConfig::on_free_ports(dir, TRUST_DOMAIN)?;
+        // The pilot is one source that is refused all the time: each refusal shall be an entry of its own.
+        config.limits.refusals_recorded_max = killick_gateway::limits::REFUSALS_RECORDED_TOTAL_MAX;
+        let stack = Stack::start(config).await?;
         let trust = folder.read_trust(None)?;
         let jwk = trust.pointer("/gateway/jwk").cloned().unwrap_or_default();
         let (oracle_secret, api_key) = (secret()?, secret()?);
         let shop = Shop::start(&dir.join("shop"), &Guard::Gateway(&jwk), &oracle_secret).await?;
-        let baseline = Shop::start(&dir.join("shop-baseline"), &Guard::ApiKey(&api_key), &oracle_secret).await?;
+        let baseline =
+            Shop::start(&dir.join("shop-baseline"), &Guard::ApiKey(&api_key), &oracle_secret).await?;
         let admin = Admin::of(&folder);
         Ok(Self { folder, stack, shop, baseline, trust, admin, api_key, oracle_secret })
     }
@@ -110,7 +114,8 @@ impl Scene {
 
     /// What the red team is handed.
     pub fn world(&self, agents: &BTreeMap<String, Onboarded>, seed: u64) -> Result<PilotWorld, Failure> {
-        let services = |shop: &Shop| Services { urls: shop.urls().clone(), oracle_secret: self.oracle_secret.clone() };
+        let services =
+            |shop: &Shop| Services { urls: shop.urls().clone(), oracle_secret: self.oracle_secret.clone() };
         Ok(PilotWorld {
             gateway: member(&self.trust, "/gateway/url", "trust.json")?.to_owned(),
             audience: member(&self.trust, "/gateway/id", "trust.json")?.to_owned(),

@@ -16,7 +16,8 @@ impl Screen {
     /// A screen; with a moving bar only where stderr is a terminal.
     pub fn new() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg} {wide_bar} {pos}/{len} {elapsed}") {
+        if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg} {wide_bar} {pos}/{len} {elapsed}")
+        {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(120));
@@ -31,8 +32,10 @@ impl Screen {
 
     /// One line of text. Control characters are shown, never obeyed: names and notes come from strangers.
     pub fn line(&mut self, text: &str) {
-        let clean: String =
-            text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect();
+        let clean: String = text
+            .chars()
+            .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
+            .collect();
         self.text.push_str(&clean);
         self.text.push('\n');
         if self.bar.is_hidden() {

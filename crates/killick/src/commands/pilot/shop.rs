@@ -33,15 +33,21 @@ pub struct Shop {
 impl Shop {
     /// Starts every service with its data beneath `dir`.
     pub async fn start(dir: &Path, guard: &Guard<'_>, oracle_secret: &str) -> Result<Self, Failure> {
-        let program = std::env::current_exe()
-            .map_err(|error| Failure::check("pilot.shop", format!("cannot find this program's own file: {error}")))?;
+        let program = std::env::current_exe().map_err(|error| {
+            Failure::check("pilot.shop", format!("cannot find this program's own file: {error}"))
+        })?;
         let mut shop = Self { urls: BTreeMap::new(), children: Vec::new() };
         for service in SERVICES {
             let mut command = Command::new(&program);
-            command.args(["shop", service, "--dir"]).arg(dir).env("KILLICK_SHOP_ORACLE_SECRET", oracle_secret);
+            command
+                .args(["shop", service, "--dir"])
+                .arg(dir)
+                .env("KILLICK_SHOP_ORACLE_SECRET", oracle_secret);
             match guard {
                 Guard::ApiKey(key) => command.args(["--guard", "api-key"]).env("KILLICK_SHOP_API_KEY", key),
-                Guard::Gateway(jwk) => command.args(["--guard", "gateway", "--gateway-jwk"]).arg(jwk.to_string()),
+                Guard::Gateway(jwk) => {
+                    command.args(["--guard", "gateway", "--gateway-jwk"]).arg(jwk.to_string())
+                }
             };
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
             let mut child = command.spawn().map_err(|error| failed(service, &error.to_string()))?;

@@ -27,7 +27,8 @@ pub fn selected(screen: &mut Screen, scene: &Scene, operations: usize) {
         screen.line(&format!("   {} {}", bot.name, bot.purpose));
         screen.line(&format!("   model {}@{}, owner {}", bot.model, bot.model_version, bot.owner));
     }
-    let others: Vec<&str> = ROSTER.iter().map(|member| member.name).filter(|name| *name != SELECTED).collect();
+    let others: Vec<&str> =
+        ROSTER.iter().map(|member| member.name).filter(|name| *name != SELECTED).collect();
     screen.line(&format!("   beside it: {}", others.join(", ")));
     let services: Vec<&str> = scene.shop.urls().keys().map(String::as_str).collect();
     screen.line(&format!("   the shop: {} ({operations} operations in the catalogue)", services.join(", ")));
@@ -112,7 +113,12 @@ pub fn measured(screen: &mut Screen, report: &Report) {
         ));
     }
     for target in &report.targets {
-        screen.line(&format!("   {} {}: {}", if target.met { "ok " } else { "NOT MET" }, target.name, target.found));
+        screen.line(&format!(
+            "   {} {}: {}",
+            if target.met { "ok " } else { "NOT MET" },
+            target.name,
+            target.found
+        ));
     }
 }
 
@@ -145,7 +151,11 @@ pub(super) fn closing(screen: &mut Screen, scene: &Scene, report: &Report, writt
     let log = scene.folder.log();
     let trust = scene.folder.trust();
     screen.line("");
-    screen.line(&format!("The log, offline:  killick log verify {} --trust {}", log.display(), trust.display()));
+    screen.line(&format!(
+        "The log, offline:  killick log verify {} --trust {}",
+        log.display(),
+        trust.display()
+    ));
     let summary = &report.findings.log;
     screen.line(&format!(
         "  {}: {} entries of {}, root {}",
