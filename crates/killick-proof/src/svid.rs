@@ -252,7 +252,7 @@ fn certified_key(certificate: &X509Certificate<'_>) -> Result<PublicKey, Refusal
 
 fn parse(der: &[u8]) -> Result<X509Certificate<'_>, Refusal> {
     match X509Certificate::from_der(der) {
-        Ok((rest, certificate)) if rest.is_empty() => Ok(certificate),
+        Ok(([], certificate)) => Ok(certificate),
         _ => refuse(Code::IdentityChain, "not exactly one DER certificate"),
     }
 }

@@ -1,4 +1,5 @@
 //! The signed bundle: verified under one pinned key, read strictly, indexed as a whole or not at all.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use killick_proof::Code;
 use killick_proof::bundle::{TrustBundle, sign_bundle};

@@ -1,5 +1,6 @@
 //! Reading a request: each refusal has a request that earns it and a near twin that does not. Nothing here needs a
 //! token that verifies.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use killick_proof::Code;
 use killick_proof::call::{ChainSource, ParsedBody, ParsedCall, PublicOrigins, RawRequest, parse_call};

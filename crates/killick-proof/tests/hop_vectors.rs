@@ -3,6 +3,7 @@
 //! Each file is one request as a gateway receives it and the verdict on it. The cases are made here, from the fixture
 //! world, and compared with the files: a change of the wire format shows as a changed file. Run with `KILLICK_BLESS=1` to
 //! write them anew.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
 use std::path::PathBuf;
 

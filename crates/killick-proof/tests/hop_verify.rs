@@ -1,5 +1,6 @@
 //! A hop, whole: signed by an agent, read, verified, admitted once; and changed in every way that the signature is there
 //! to notice.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::sync::LazyLock;
 

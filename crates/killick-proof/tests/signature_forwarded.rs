@@ -1,4 +1,5 @@
 //! What a gateway forwards, an upstream can check; what anybody changed on the way, it refuses.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use base64::Engine as _;
 use killick_proof::fixtures::{self, NOW};

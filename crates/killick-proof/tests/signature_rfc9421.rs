@@ -1,4 +1,5 @@
 //! The signature base and the key agree with RFC 9421's own example, appendix B.2.6 (Ed25519).
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};

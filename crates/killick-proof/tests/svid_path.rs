@@ -1,4 +1,5 @@
 //! SVIDs: what the authority issues validates, here and in OpenSSL; what is wrong in one way does not.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::process::Command;
 

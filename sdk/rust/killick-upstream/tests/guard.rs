@@ -1,4 +1,5 @@
 //! A service behind the guard answers the gateway, once per request, and nobody else.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
