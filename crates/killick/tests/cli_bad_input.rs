@@ -367,6 +367,67 @@ fn a_full_disk_stops_the_start_and_loses_nothing() {
     assert_eq!(again.stop(), 0);
 }
 
+/// A small disk of its own; `None` where this user may not mount one.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=64m,mode=0700", "tmpfs"])
+            .arg(folder.path())
+            .stderr(std::process::Stdio::null())
+            .status();
+        mount.is_ok_and(|status| status.success()).then_some(Self(folder))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn a_disk_that_fills_up_ends_the_process_and_loses_nothing() {
+    let Some(disk) = SmallDisk::mount() else {
+        eprintln!("skipped: only root can mount a small disk; the test above covers the start on a full one");
+        return;
+    };
+    let dir = disk.0.path().join("data");
+    let (up, shop) = cli_support::invoices(&dir);
+    up.run(&["token", "grant", "invoice-bot", "read:invoices"]).fine();
+    let id = format!("id={}", cli_support::an_invoice());
+    let acknowledged =
+        up.run(&["call", "read:invoices", &id, "--json"]).fine().json()["log_index"].as_u64().unwrap();
+    let filler = disk.0.path().join("filler");
+    // Until nothing more fits: its failure is the purpose.
+    let _ =
+        Command::new("dd").arg("if=/dev/zero").arg(format!("of={}", filler.display())).arg("bs=4k").output();
+    let mut last = acknowledged;
+    for _ in 0..2_000 {
+        // The receipt does not fit any more either; the call's exit code says so, and the log index is in the answer.
+        let answer = up.run(&["call", "read:invoices", &id, "--json"]);
+        assert!(!answer.err.contains("panicked"), "{answer:?}");
+        if answer.code == 0 {
+            last = answer.json()["log_index"].as_u64().unwrap();
+        }
+        if answer.code == 3 {
+            break;
+        }
+    }
+    let (code, said) = up.wait();
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("log.stopped"), "{said}");
+    std::fs::remove_file(&filler).unwrap();
+    let again = Up::start(&dir);
+    again.run(&["call", "read:invoices", &id]).fine();
+    assert_eq!(again.stop(), 0);
+    let log = killick(&dir, &["log", "verify", "--json"]).fine().json();
+    assert!(log["size"].as_u64().unwrap() > last, "{log}");
+    drop(shop);
+}
+
 #[test]
 fn results_on_a_full_pipe_are_no_panic() {
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::Instrument as _;
 
 use crate::cli::UpArgs;
 use crate::config::{Config, TRUST_DOMAIN_DEFAULT};
@@ -19,7 +20,9 @@ pub async fn run(folder: &Folder, ui: Ui, args: &UpArgs) -> Outcome {
     // Signals that come while we start are obeyed once we have.
     let mut signals = Signals::listen()?;
     let telemetry = telemetry::start(&config)?;
-    let stack = Stack::start(StackConfig::new(folder.path(), config)).await?;
+    let start =
+        tracing::info_span!("start", build = killick_gateway::BUILD, trust_domain = config.trust_domain);
+    let stack = Stack::start(StackConfig::new(folder.path(), config)).instrument(start).await?;
     ready(&stack, ui, first_start);
     // What the file says, without what the command line said otherwise: a reload compares with this.
     let mut in_file = Config::read(&folder.config(), Exit::Usage)?;
@@ -133,7 +136,7 @@ async fn attend(
     }
     tracing::info!("stopping: requests under way are finished");
     tokio::select! {
-        closed = stack.shutdown() => closed,
+        closed = stack.shutdown().instrument(tracing::info_span!("stop")) => closed,
         // Asked twice: now.
         _ = signals.interrupt.recv() => Err(Failure::check("stopped.twice", "stopped before everything was finished")),
     }

@@ -77,6 +77,7 @@ pub struct Up {
     pub ready: Value,
     dir: PathBuf,
     child: Child,
+    said: Option<std::thread::JoinHandle<String>>,
 }
 
 impl Up {
@@ -98,14 +99,12 @@ impl Up {
         assert_eq!(ready["ready"], true);
         // Keep reading what it logs, so that it never waits for us.
         let mut log = child.stderr.take().unwrap();
-        std::thread::spawn(move || {
+        let said = std::thread::spawn(move || {
             let mut said = String::new();
             let _ = log.read_to_string(&mut said);
-            if std::env::var_os("KILLICK_TEST_LOG").is_some() {
-                eprintln!("{said}");
-            }
+            said
         });
-        Self { ready, dir: dir.to_owned(), child }
+        Self { ready, dir: dir.to_owned(), child, said: Some(said) }
     }
 
     pub fn url(&self, name: &str) -> &str {
@@ -125,6 +124,12 @@ impl Up {
     pub fn stop(mut self) -> i32 {
         kill(self.pid(), Signal::SIGTERM).unwrap();
         self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+
+    /// Waits until it ends by itself: its exit code and what it logged.
+    pub fn wait(mut self) -> (i32, String) {
+        let code = self.child.wait().unwrap().code().unwrap_or(-1);
+        (code, self.said.take().unwrap().join().unwrap())
     }
 
     /// SIGKILL: as a power cut does.
