@@ -7,6 +7,7 @@
     reason = "a test that fails here says why"
 )]
 
+#[expect(dead_code, reason = "other test files use the rest")]
 mod cli_support;
 
 use std::io::Write as _;
