@@ -199,3 +199,111 @@ impl fmt::Debug for SigningKey {
         write!(f, "SigningKey({})", self.public.id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> SigningKey {
+        SigningKey::from_seed([7; 32]).unwrap()
+    }
+
+    #[test]
+    fn the_thumbprint_is_that_of_rfc_8037() {
+        // RFC 8037 appendix A.3.
+        let jwk = serde_json::json!({
+            "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+        });
+        let key = PublicKey::from_jwk(&jwk).unwrap();
+        assert_eq!(key.id().as_str(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        assert_eq!(PublicKey::from_jwk(&key.to_jwk()).unwrap(), key);
+    }
+
+    #[test]
+    fn weak_keys_are_refused() {
+        let mut weak: Vec<[u8; 32]> = vec![[0; 32]];
+        // y = 1, y = -1 and y = 0, with either sign of x.
+        let mut one = [0_u8; 32];
+        one[0] = 1;
+        let mut minus_one = [0xff_u8; 32];
+        minus_one[0] = 0xec;
+        minus_one[31] = 0x7f;
+        weak.extend([one, minus_one]);
+        // y = p and y = p + 1: other spellings of 0 and 1.
+        let mut p = minus_one;
+        p[0] = 0xed;
+        let mut p_and_one = minus_one;
+        p_and_one[0] = 0xee;
+        weak.extend([p, p_and_one]);
+        // The points of order 8, as RFC 8032's formulae give them.
+        let order_8 = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05";
+        let order_8: Vec<u8> =
+            (0..64).step_by(2).map(|at| u8::from_str_radix(&order_8[at..at + 2], 16).unwrap()).collect();
+        weak.push(order_8.try_into().unwrap());
+        for bytes in weak {
+            for sign in [0, 0x80] {
+                let mut bytes = bytes;
+                bytes[31] |= sign;
+                assert_eq!(PublicKey::from_bytes(bytes).unwrap_err().code(), Code::TokenKey, "{bytes:02x?}");
+            }
+        }
+    }
+
+    #[test]
+    fn jwks_of_another_kind_are_refused() {
+        let good = key().public().to_jwk();
+        assert!(PublicKey::from_jwk(&good).is_ok());
+        let changed = |member: &str, value: &str| {
+            let mut jwk = good.clone();
+            jwk[member] = value.into();
+            PublicKey::from_jwk(&jwk).map_err(|refusal| refusal.code())
+        };
+        let x = good["x"].as_str().unwrap();
+        for (member, value) in [
+            ("kty", "EC"),
+            ("crv", "X25519"),
+            ("d", "AAAA"),
+            ("x", ""),
+            ("x", "AAAA"),
+            ("x", &format!("{x}=")),
+            ("x", &format!("{x}AA")),
+            ("x", &x.replace(['-', '_'], "+")),
+        ] {
+            let verdict = changed(member, value);
+            if value != x {
+                assert_eq!(verdict, Err(Code::TokenKey), "{member} {value}");
+            }
+        }
+        assert!(PublicKey::from_jwk(&serde_json::json!({"kty": "OKP", "crv": "Ed25519"})).is_err());
+    }
+
+    #[test]
+    fn a_signature_has_one_form() {
+        let (key, message) = (key(), b"one call");
+        let signature = key.sign(message);
+        assert!(key.public().verifies(message, &signature));
+        assert!(!key.public().verifies(b"another", &signature));
+        assert!(!key.public().verifies(message, &signature[..63]));
+        assert!(!key.public().verifies(message, &[]));
+        // S + L verifies wherever S < L is not checked (RFC 8032 section 5.1.7): a second signature for nothing.
+        const L: [u8; 32] = [
+            0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14,
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+        ];
+        let mut twin = signature;
+        let mut carry = 0_u16;
+        for (byte, add) in twin[32..].iter_mut().zip(L) {
+            let sum = u16::from(*byte) + u16::from(add) + carry;
+            *byte = sum.to_le_bytes()[0];
+            carry = sum >> 8;
+        }
+        assert_ne!(twin, signature);
+        assert!(!key.public().verifies(message, &twin));
+    }
+
+    #[test]
+    fn a_seed_is_never_printed() {
+        let text = format!("{:?}", key());
+        assert!(!text.contains("7, 7") && text.contains(key().id().as_str()), "{text}");
+    }
+}

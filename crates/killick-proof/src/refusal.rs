@@ -256,3 +256,24 @@ impl Refusal {
         &self.detail
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_dotted_unique_and_found_again() {
+        let mut texts: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        for code in Code::ALL {
+            assert_eq!(Code::from_text(code.as_str()), Some(*code));
+            assert_eq!(code.as_str().split('.').count(), 2, "{code}");
+            assert!(code.as_str().bytes().all(|b| matches!(b, b'a'..=b'z' | b'_' | b'.')), "{code}");
+            assert!((400..600).contains(&code.http_status()), "{code}");
+            assert!(!code.meaning().trim().is_empty());
+        }
+        texts.sort_unstable();
+        texts.dedup();
+        assert_eq!(texts.len(), Code::ALL.len());
+        assert_eq!(Code::from_text("token"), None);
+    }
+}

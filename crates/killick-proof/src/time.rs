@@ -39,3 +39,19 @@ impl UnixTime {
         self.0.saturating_sub(earlier.0) / 1_000_000
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_saturates_and_rounds_down() {
+        let time = UnixTime::from_micros(1_999_999);
+        assert_eq!(time.secs(), 1);
+        assert_eq!(time.plus_secs(2).micros(), 3_999_999);
+        assert_eq!(UnixTime::from_secs(u64::MAX).micros(), u64::MAX);
+        assert_eq!(time.plus_secs(u64::MAX).micros(), u64::MAX);
+        assert_eq!(time.secs_since(UnixTime::from_secs(5)), 0);
+        assert_eq!(UnixTime::from_secs(5).secs_since(time), 3);
+    }
+}
