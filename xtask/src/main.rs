@@ -118,7 +118,9 @@ fn test(root: &Path, report: &mut Report) -> Result<(), String> {
     let mut step = Step::cargo("tests", &["test", "--release", "--workspace", "--locked", "--no-fail-fast"]);
     match oracles::python(root) {
         Some(python) => step = step.env("KILLICK_ORACLE_PYTHON", python.to_string_lossy().into_owned()),
-        None => report.skip("comparison with the Python oracles", "they are not set up: cargo xtask setup")?,
+        None => {
+            report.skip("comparison with the Python oracles", "they are not set up: cargo xtask setup")?
+        }
     }
     if report.is_strict() {
         step = step.env("KILLICK_NO_SKIP", "1".to_owned());
@@ -139,7 +141,9 @@ fn fault(root: &Path, report: &mut Report) -> Result<(), String> {
     }
     let own = own.to_string_lossy().into_owned();
     let feature = ["--features", "fault-injection", "--target-dir", &own];
-    for (package, test) in [("killick-decide", "fault"), ("killick-gateway", "gateway"), ("killick", "fault_injection")] {
+    for (package, test) in
+        [("killick-decide", "fault"), ("killick-gateway", "gateway"), ("killick", "fault_injection")]
+    {
         let mut arguments = vec!["test", "--release", "--locked", "--package", package, "--test", test];
         arguments.extend(feature);
         run(root, report, &Step::cargo(&format!("{package} with defences off"), &arguments))?;

@@ -94,6 +94,8 @@ pub(crate) struct Bundles {
     clock: Arc<Forward>,
     /// Held while a bundle is taken, so that two cannot overtake each other.
     taking: Mutex<()>,
+    /// The last bundle that was looked at, taken or rejected.
+    seen: watch::Sender<Arc<str>>,
 }
 
 impl Bundles {
@@ -105,6 +107,7 @@ impl Bundles {
             file: state_dir.join(FILE),
             clock,
             taking: Mutex::new(()),
+            seen: watch::Sender::new(Arc::from("")),
         };
         match fs::read_to_string(&bundles.file) {
             Ok(jws) => {
@@ -190,12 +193,18 @@ impl Bundles {
         if jws.is_empty() {
             return;
         }
-        let bundles = Arc::clone(self);
-        match tokio::task::spawn_blocking(move || bundles.take(&jws)).await {
+        let (bundles, offered) = (Arc::clone(self), Arc::clone(&jws));
+        match tokio::task::spawn_blocking(move || bundles.take(&offered)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "a bundle was rejected; the one in force stays"),
             Err(_) => tracing::error!("taking a bundle failed inside; the one in force stays"),
         }
+        self.seen.send_replace(jws);
+    }
+
+    /// Changes with each bundle that was looked at, taken or rejected.
+    pub(crate) fn seen(&self) -> watch::Receiver<Arc<str>> {
+        self.seen.subscribe()
     }
 }
 

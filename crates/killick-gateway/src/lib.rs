@@ -211,6 +211,12 @@ impl Gateway {
         metrics
     }
 
+    /// The last bundle that this gateway looked at, taken or rejected: whoever published one learns from it when
+    /// requests are decided by it.
+    pub fn seen_bundle(&self) -> tokio::sync::watch::Receiver<Arc<str>> {
+        self.line.bundles.seen()
+    }
+
     /// The version of the bundle in force; `None` before the first.
     pub fn bundle_version(&self) -> Option<u64> {
         self.line.bundles.current().ok().map(|held| held.bundle.trust.version())

@@ -40,8 +40,9 @@ pub(crate) struct Line {
     pub(crate) metrics: Metrics,
 }
 
-/// Answers one request. Every way out is a durable record, a refusal that was recorded or counted, or a failure that
+/// Answers one request, under a span of its own. Every way out is a durable record, a refusal that was recorded or counted, or a failure that
 /// released nothing.
+#[tracing::instrument(name = "request", skip_all, fields(request_id = raw.request_id, method = raw.method))]
 pub(crate) async fn handle(line: &Line, raw: RawRequest) -> Reply {
     let started = Instant::now();
     let stranger = Stranger::of(&raw);

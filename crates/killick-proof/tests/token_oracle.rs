@@ -1,6 +1,10 @@
 //! The golden token vectors, held against a second verifier that was written from the draft alone
 //! (`tests/oracle/aat_verify.py`). Where killick refuses more than the draft asks, the vector says `beyond_draft`.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where something is not as it must be")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test stops where something is not as it must be, and says what it skips"
+)]
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -15,7 +19,10 @@ fn root() -> PathBuf {
 /// The Python that has the oracles' packages; `None`, said so, where there is none and that is permitted.
 fn python() -> Option<PathBuf> {
     let python = std::env::var_os("KILLICK_ORACLE_PYTHON").map_or_else(|| "python3".into(), PathBuf::from);
-    let has = Command::new(&python).args(["-c", "import cryptography"]).output().is_ok_and(|out| out.status.success());
+    let has = Command::new(&python)
+        .args(["-c", "import cryptography"])
+        .output()
+        .is_ok_and(|out| out.status.success());
     let may_skip = std::env::var_os("KILLICK_NO_SKIP").is_none();
     assert!(has || may_skip, "python3 has no `cryptography`: cargo xtask setup");
     if !has {
@@ -48,8 +55,11 @@ fn a_verifier_written_from_the_draft_alone_agrees() {
     let writer = std::thread::spawn(move || stdin.write_all(lines.as_bytes()));
     let output = oracle.wait_with_output().unwrap();
     writer.join().unwrap().unwrap();
-    let answers: Vec<Value> =
-        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let answers: Vec<Value> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(answers.len(), cases.len());
 
     let mut beyond = 0;

@@ -288,7 +288,7 @@ pub(crate) mod fixtures {
                 title: case.title.clone(),
                 agent: case.agent.to_owned(),
                 forbidden: case.forbidden.to_string(),
-                control: Control { effect_recorded: true, error: None },
+                control: Control { effect_recorded: true, receipt: None, error: None },
                 verdict: format!("deny {}", case.expected[0]),
                 expected: case.expected.iter().map(|code| (*code).to_owned()).collect(),
                 as_expected: true,

@@ -53,9 +53,21 @@ pub struct CaseResult {
 pub struct Control {
     /// Whether the unprotected shop recorded the effect: only then does the case count.
     pub effect_recorded: bool,
+    /// Where it stands in that shop's receipt book.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<ReceiptRef>,
     /// Why the control did not come about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// One line of a receipt book, by its number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReceiptRef {
+    /// Whose book.
+    pub service: String,
+    /// The line's number.
+    pub seq: u64,
 }
 
 /// Runs the cases in order. `progress` is told of each result. Errs only if a receipt book cannot be read: without the
@@ -87,8 +99,12 @@ async fn run_case(
 
     baseline.fresh(service).await?;
     let controlled = attacks::control(world, case).await;
+    let receipts = baseline.fresh(service).await?;
+    let recorded = case.forbidden.recorded_in(&receipts);
+    let last = receipts.iter().rfind(|receipt| recorded && case.forbidden.matches(receipt));
     let control = Control {
-        effect_recorded: case.forbidden.recorded_in(&baseline.fresh(service).await?),
+        effect_recorded: recorded,
+        receipt: last.map(|receipt| ReceiptRef { service: receipt.service.clone(), seq: receipt.seq }),
         error: controlled.err().map(|error| error.to_string()),
     };
 

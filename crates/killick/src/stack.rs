@@ -29,6 +29,8 @@ use crate::output::{Exit, Failure, plain};
 const GATEWAY: &str = "gw-1";
 /// How long open connections to console and admin port may delay a shutdown; the gateway's own have been drained.
 const SERVICES_DRAIN: Duration = Duration::from_secs(5);
+/// How long an administrator waits for the gateway to take up what was decided; it takes milliseconds.
+const ENFORCED_WAIT: Duration = Duration::from_secs(2);
 
 /// What a stack is started with.
 #[derive(Clone, Debug)]
@@ -153,13 +155,15 @@ impl Stack {
         )
         .await
         .map_err(gateway_failure)?;
+        let newest = Newest { published: authority.bundles(), seen: gateway.seen_bundle() };
         let gateway = Arc::new(Mutex::new(Some(gateway)));
 
         let admin_socket =
             AdminSocket::bind(&folder.admin_socket()).map_err(|error| authority_failure(&error))?;
         let (stop, stopped) = watch::channel(false);
         let mut services = JoinSet::new();
-        let router = authority.router();
+        let router =
+            authority.router().layer(axum::middleware::from_fn_with_state(newest, answer_once_enforced));
         let done = until(stopped.clone());
         services.spawn(async move {
             admin_socket.serve(router, done).await.map_err(|error| authority_failure(&error))
@@ -315,6 +319,30 @@ async fn serve(
     axum::serve(listener, router).with_graceful_shutdown(done).await.map_err(|error| {
         Failure::check("port.failed", format!("the {what} cannot listen any more: {}", plain(&error)))
     })
+}
+
+/// The bundle that the authority published last, and the one that the gateway looked at last.
+#[derive(Clone)]
+struct Newest {
+    published: watch::Receiver<Arc<str>>,
+    seen: watch::Receiver<Arc<str>>,
+}
+
+/// Answers an act of administration only once the gateway decides by it, so that whoever is told `onboarded`, `granted`
+/// or `revoked` can rely on it with the next request. Bounded: a gateway that lags holds up no administrator for long.
+async fn answer_once_enforced(
+    axum::extract::State(Newest { published, mut seen }): axum::extract::State<Newest>,
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> axum::response::Response {
+    let is_act = !request.method().is_safe();
+    let response = next.run(request).await;
+    if is_act {
+        let enforced = seen.wait_for(|seen| Arc::ptr_eq(seen, &published.borrow()));
+        // Late or gone, the act itself stands: it is in the directory log.
+        let _ = tokio::time::timeout(ENFORCED_WAIT, enforced).await;
+    }
+    response
 }
 
 /// One process per data folder.

@@ -2,6 +2,15 @@
 //! switch is in the program that is shipped.
 //!
 //! Built with the feature `fault-injection`, in a target folder of its own: `cargo xtask fault`.
+#![cfg_attr(
+    feature = "fault-injection",
+    expect(
+        clippy::unwrap_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a test that fails here says why"
+    )
+)]
 
 #[cfg(feature = "fault-injection")]
 mod off {

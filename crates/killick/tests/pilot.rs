@@ -1,4 +1,11 @@
 //! The pilot, run as a newcomer runs it, and held to what it prints.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails here says why"
+)]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -101,17 +108,17 @@ fn effects_come_from_the_shops_receipt_book() {
     for attack in run.attacks() {
         let receipt = &attack["control"]["receipt"];
         let service = receipt["service"].as_str().unwrap_or_else(|| panic!("no receipt: {attack}"));
-        let sequence = receipt["sequence"].as_u64().unwrap();
+        let sequence = receipt["seq"].as_u64().unwrap();
         let book = run.dir().join("shop-baseline").join(service).join("receipts.jsonl");
         let lines = std::fs::read_to_string(&book).unwrap();
         let found = lines
             .lines()
             .map(|line| serde_json::from_str::<Value>(line).unwrap())
-            .find(|entry| entry["sequence"].as_u64() == Some(sequence));
+            .find(|entry| entry["seq"].as_u64() == Some(sequence));
         assert!(found.is_some(), "{} has no receipt {sequence}", book.display());
     }
     // What the protected shop did has a request id that the gateway gave it, each in the log.
-    let log = killick(&["log", "verify"], &run.dir().join("killick/log")).1;
+    let log = killick(&["log", "verify"], &run.dir().join("log")).1;
     assert_eq!(log["verified"], true);
     let mut effects = 0;
     for service in SERVICES {
@@ -132,9 +139,9 @@ fn effects_come_from_the_shops_receipt_book() {
 fn the_log_verifies_offline_and_a_changed_byte_is_found() {
     let run = run();
     let copy = run.folder.path().join("copy");
-    let status = Command::new("cp").arg("-r").arg(run.dir().join("killick/log")).arg(&copy).status().unwrap();
+    let status = Command::new("cp").arg("-r").arg(run.dir().join("log")).arg(&copy).status().unwrap();
     assert!(status.success());
-    let trust = run.dir().join("killick/trust.json");
+    let trust = run.dir().join("trust.json");
     let (exit, verdict) = killick(&["log", "verify", "--trust", trust.to_str().unwrap()], &copy);
     assert_eq!((exit, &verdict["verified"]), (0, &Value::Bool(true)), "{verdict}");
     assert_eq!(verdict["root"], run.report["log"]["root"]);

@@ -5,7 +5,6 @@
 //! log as a stranger reads it.
 
 mod operator;
-mod probe;
 mod scene;
 mod screen;
 mod shop;
@@ -20,6 +19,7 @@ use killick_proof::limits::TOKEN_LIFETIME_SECS_MAX;
 use killick_redteam::integrity::{self, Integrity, LogSummary};
 use killick_redteam::report::{Findings, Iteration};
 use killick_redteam::tighten::{self, Use};
+use killick_redteam::world::roster_grants;
 use killick_redteam::{
     PilotWorld, ROSTER, RedteamError, Report, attacks, benign, judge, latency, revocation, run_cases,
 };
@@ -134,8 +134,7 @@ async fn evaluate(scene: &Scene, seed: u64, screen: &mut Screen) -> Result<Repor
         .await
         .map_err(failed)?;
 
-    let grants: BTreeMap<String, String> =
-        ROSTER.iter().map(|member| (member.name.to_owned(), member.grant.to_owned())).collect();
+    let grants = roster_grants();
     let uses = tighten::uses(&benign);
     let iteration = iterate(scene, &world, &mut agents, &grants, &uses).await?;
 
@@ -177,11 +176,11 @@ async fn iterate(
     let Some(onboarded) = agents.get_mut(&tightened.agent) else { return Ok(None) };
     let max_depth =
         ROSTER.iter().find(|member| member.name == tightened.agent).map_or(0, |member| member.max_depth);
-    let probe_before = probe::ask_for(world, &onboarded.agent, &tightened.action).await;
+    let probe_before = tighten::probe(world, &onboarded.agent, &tightened.action).await.map_err(failed)?;
     let wide = onboarded.claims.get("jti").and_then(Value::as_str).unwrap_or_default().to_owned();
     scene.grant(onboarded, &tightened.grant_after, max_depth).await?;
     scene.revoke_token(&wide).await?;
-    let probe_after = probe::ask_for(world, &onboarded.agent, &tightened.action).await;
+    let probe_after = tighten::probe(world, &onboarded.agent, &tightened.action).await.map_err(failed)?;
     let mut after = grants.clone();
     after.insert(tightened.agent.clone(), tightened.grant_after.clone());
     Ok(Some(Iteration {

@@ -47,13 +47,6 @@ impl Screen {
         }
     }
 
-    /// Several lines.
-    pub fn lines(&mut self, text: &str) {
-        for line in text.lines() {
-            self.line(line);
-        }
-    }
-
     /// Something counted begins.
     pub fn begin(&self, what: &str, of: u64) {
         self.bar.reset();
