@@ -27,7 +27,7 @@ pub(crate) async fn overview(State(sources): State<Arc<Sources>>) -> Json<Value>
         "verdicts": entries.verdicts,
         "codes": entries.codes(20),
         "log": { "size": sources.ledger.size(), "verification": finding },
-        "fault_injection": entries.fault_injection,
+        "defences_off": entries.defences_off,
         "newest": entries.list(&Filter::default(), OVERVIEW_ROWS),
     }))
 }

@@ -6,7 +6,7 @@
 //!
 //! `chains.jsonl` in the gateway's state folder: one `{"hash":…,"chain":…}` a line, appended once for each chain.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -15,7 +15,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use killick_proof::chain::Chain;
 use killick_proof::keys::{base64url, sha256};
+use killick_proof::{Code, Refusal};
 use serde_json::json;
+
+use crate::limits::EVIDENCE_PER_ROOT_MAX;
 
 /// The file's name in the state folder.
 const FILE: &str = "chains.jsonl";
@@ -28,9 +31,19 @@ pub(crate) struct Evidence {
 
 struct Kept {
     file: File,
-    /// Bytes of whole, synced lines.
-    bytes: u64,
     hashes: HashSet<[u8; 32]>,
+    /// Chains kept, by the SHA-256 of their root token.
+    per_root: HashMap<[u8; 32], u32>,
+    /// A write or a sync failed: what is on the disk is not known until the next start reads it.
+    failed: bool,
+}
+
+impl Kept {
+    fn insert(&mut self, compact: &str) {
+        if self.hashes.insert(sha256(compact.as_bytes())) {
+            *self.per_root.entry(root_of(compact)).or_default() += 1;
+        }
+    }
 }
 
 /// A chain that is not kept yet.
@@ -46,40 +59,59 @@ impl Evidence {
         let file = File::options().create(true).append(true).read(true).mode(0o600).open(&path)?;
         let bytes = std::fs::read(&path)?;
         let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
-        let length = u64::try_from(whole).unwrap_or(u64::MAX);
         if whole < bytes.len() {
-            file.set_len(length)?;
+            file.set_len(u64::try_from(whole).unwrap_or(u64::MAX))?;
             file.sync_data()?;
         }
-        let hashes =
-            chains_in(bytes.get(..whole).unwrap_or_default())?.map(|(_, chain)| sha256(chain.as_bytes()));
-        Ok(Self { kept: Arc::new(Mutex::new(Kept { hashes: hashes.collect(), bytes: length, file })) })
+        let mut kept = Kept { file, hashes: HashSet::new(), per_root: HashMap::new(), failed: false };
+        for (_, chain) in chains_in(bytes.get(..whole).unwrap_or_default())? {
+            kept.insert(&chain);
+        }
+        Ok(Self { kept: Arc::new(Mutex::new(kept)) })
     }
 
-    /// The chain, if it is not kept yet.
-    pub(crate) fn unkept(&self, chain: &Chain) -> Option<Unkept> {
+    /// The chain, if it is not kept yet. Errs with `limit.rate` where its root token has been delegated in more ways
+    /// than are kept: an agent that makes ever new links of its own must not fill the disk.
+    pub(crate) fn unkept(&self, chain: &Chain) -> Result<Option<Unkept>, Refusal> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = !kept.hashes.contains(chain.hash());
-        new.then(|| Unkept { hash: *chain.hash(), compact: chain.compact().to_owned() })
+        if kept.hashes.contains(chain.hash()) {
+            return Ok(None);
+        }
+        if kept.per_root.get(&root_of(chain.compact())).is_some_and(|count| *count >= EVIDENCE_PER_ROOT_MAX) {
+            return Err(Refusal::new(
+                Code::LimitRate,
+                format!(
+                    "{EVIDENCE_PER_ROOT_MAX} different chains of this root token were used; ask for a new one"
+                ),
+            ));
+        }
+        Ok(Some(Unkept { hash: *chain.hash(), compact: chain.compact().to_owned() }))
     }
 
-    /// Keeps a chain; durable when it returns. Blocks for one commit of the disk.
+    /// Keeps a chain; durable when it returns. Blocks for one commit of the disk. After an error every further chain is
+    /// refused until the next start: a sync that failed once says nothing about what the next one covers.
     pub(crate) fn keep(&self, unkept: &Unkept) -> io::Result<()> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.hashes.contains(&unkept.hash) {
             return Ok(());
         }
+        if kept.failed {
+            return Err(io::Error::other(format!("{FILE} could not be written before")));
+        }
         let mut line = json!({ "hash": base64url(&unkept.hash), "chain": unkept.compact }).to_string();
         line.push('\n');
-        if let Err(error) = kept.file.write_all(line.as_bytes()).and_then(|()| kept.file.sync_data()) {
-            // A full disk may have taken half a line: the next one must not be joined to it.
-            kept.file.set_len(kept.bytes)?;
-            return Err(error);
-        }
-        kept.bytes += line.len() as u64;
-        kept.hashes.insert(unkept.hash);
+        kept.failed = true;
+        kept.file.write_all(line.as_bytes())?;
+        kept.file.sync_data()?;
+        kept.failed = false;
+        kept.insert(&unkept.compact);
         Ok(())
     }
+}
+
+/// SHA-256 of a chain's root token: what stands before the first `~`.
+fn root_of(compact: &str) -> [u8; 32] {
+    sha256(compact.split('~').next().unwrap_or_default().as_bytes())
 }
 
 /// Every chain kept in `state_dir`, by the base64url SHA-256 of its text. Errs if the file cannot be read, or if a
@@ -145,5 +177,23 @@ mod tests {
         std::fs::write(&file, b"not ours\n").unwrap();
         assert!(Evidence::open(folder.path()).is_err());
         assert_eq!(std::fs::read(&file).unwrap(), b"not ours\n");
+    }
+
+    #[test]
+    fn one_root_token_cannot_fill_the_disk() {
+        use killick_proof::fixtures::{NOW, World, tools};
+        use killick_proof::verified::verify_agent_chain;
+
+        let folder = tempfile::tempdir().unwrap();
+        let evidence = Evidence::open(folder.path()).unwrap();
+        let world = World::new();
+        let token = world.root_token("invoice-bot", tools(&["read:invoices"]));
+        let chain = verify_agent_chain(&token, &world.trust(), NOW).unwrap();
+        assert!(evidence.unkept(&chain).unwrap().is_some());
+        evidence.kept.lock().unwrap().per_root.insert(root_of(&token), EVIDENCE_PER_ROOT_MAX);
+        assert_eq!(evidence.unkept(&chain).err().unwrap().code(), Code::LimitRate);
+        // A chain that is kept already goes on working.
+        evidence.keep(&unkept(&token)).unwrap();
+        assert!(evidence.unkept(&chain).unwrap().is_none());
     }
 }

@@ -41,6 +41,9 @@ pub const CHAINS_MAX: usize = 4_096;
 pub const CHAINS_BYTES_MAX: usize = 67_108_864;
 /// Chains kept that come from one root token: one agent must not crowd out the others.
 pub const CHAINS_PER_ROOT_MAX: usize = 32;
+/// Different chains of one root token that are kept as evidence: far above what a task's agents delegate within the
+/// token's lifetime; each costs one commit of the disk.
+pub const EVIDENCE_PER_ROOT_MAX: u32 = 4_096;
 /// Age of the bundle, in seconds, up to which reads are decided on it.
 pub const STALE_READ_SECS: u64 = 72 * 3_600;
 /// Age of the bundle, in seconds, up to which writes are decided on it.

@@ -81,7 +81,7 @@ fn decide(line: &Line, raw: RawRequest) -> Result<(Decision, Option<Unkept>), Re
     };
     let call = call?;
     not_stale(&call, &held, now)?;
-    let unkept = line.evidence.unkept(call.chain());
+    let unkept = line.evidence.unkept(call.chain())?;
     Ok((timed(line, Stage::Decide, || authorise(call, &held.bundle, now)), unkept))
 }
 

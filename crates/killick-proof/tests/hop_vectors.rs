@@ -274,7 +274,9 @@ fn the_files_are_what_is_made() {
         if bless {
             std::fs::write(&file, &text).unwrap();
         }
-        assert_eq!(std::fs::read_to_string(&file).unwrap_or_default(), text, "{}", vector.name);
+        // By value: the order of members depends on what else is built with it.
+        let kept: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap_or_default()).unwrap();
+        assert_eq!(kept, to_json(vector), "{}", vector.name);
     }
     assert_eq!(files().len(), vectors.len(), "no file without its case");
 }

@@ -460,3 +460,51 @@ pub struct ShopArgs {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub arguments: Vec<std::ffi::OsString>,
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::Cli;
+
+    /// The words of a command line as a shell splits them: at spaces, quotes kept together, a comment left out.
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
+        for letter in line.chars() {
+            match (quote, letter) {
+                (Some(open), _) if letter == open => quote = None,
+                (None, '\'' | '"') => {
+                    quote = Some(letter);
+                    word.get_or_insert_default();
+                }
+                (None, '#') if word.is_none() => break,
+                (None, ' ') => words.extend(word.take()),
+                _ => word.get_or_insert_default().push(letter),
+            }
+        }
+        words.extend(word);
+        words
+    }
+
+    /// Whatever the documents tell people to type is a command line of this version.
+    #[test]
+    fn every_command_in_the_documents_can_be_typed() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut pages = vec![root.join("README.md"), root.join("docs/pilot.txt")];
+        pages.extend(std::fs::read_dir(root.join("docs/how-to")).unwrap().map(|entry| entry.unwrap().path()));
+        let mut count = 0;
+        for page in pages {
+            let text = std::fs::read_to_string(&page).unwrap();
+            for line in text.lines().map(str::trim).filter(|line| line.starts_with("killick ")) {
+                if line.starts_with("killick pilot:") {
+                    continue;
+                }
+                if let Err(error) = Cli::try_parse_from(words(line)) {
+                    panic!("{}: `{line}`: {error}", page.display());
+                }
+                count += 1;
+            }
+        }
+        assert!(count >= 20, "{count} commands found");
+    }
+}

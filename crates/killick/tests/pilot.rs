@@ -166,6 +166,38 @@ fn first_file(folder: &Path) -> PathBuf {
     }
 }
 
+/// Every entry of both logs, held against the published schema by another implementation of JSON Schema.
+#[test]
+fn every_entry_is_of_the_published_schema() {
+    let python = std::env::var("KILLICK_ORACLE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let has = Command::new(&python)
+        .args(["-c", "import jsonschema"])
+        .output()
+        .is_ok_and(|out| out.status.success());
+    assert!(has || std::env::var_os("KILLICK_NO_SKIP").is_none(), "no `jsonschema`: cargo xtask setup");
+    if !has {
+        println!("skipped: python3 with the package `jsonschema` is not there");
+        return;
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for log in ["log", "directory-log"] {
+        let (exit, shown) = killick(&["log", "show", "--tail", "100000"], &run().dir().join(log));
+        assert_eq!(exit, 0, "{shown}");
+        let entries = shown["entries"].as_array().unwrap();
+        let lines: String = entries.iter().map(|entry| format!("{}\n", entry["entry"])).collect();
+        let file = run().folder.path().join(format!("{log}.jsonl"));
+        std::fs::write(&file, lines).unwrap();
+        let output = Command::new(&python)
+            .arg(root.join("tests/oracle/check_entries.py"))
+            .arg(root.join("docs/spec/entry.schema.json"))
+            .stdin(std::fs::File::open(&file).unwrap())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{log}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), format!("{} entries", entries.len()));
+    }
+}
+
 /// docs/pilot.txt is what the pilot prints, figures apart: made by `cargo xtask record-pilot`.
 #[test]
 fn the_recording_in_the_documents_is_what_it_prints() {

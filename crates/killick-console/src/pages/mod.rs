@@ -30,7 +30,7 @@ impl Page<'_> {
         let link = |place: &'static str, href: &'static str| {
             html! { a href=(href) aria-current=[(self.place == place).then_some("page")] { (place) } }
         };
-        let fault_injection = sources.index.read().fault_injection;
+        let defences_off = sources.index.read().defences_off;
         let page = html! {
             (DOCTYPE)
             html lang="en" {
@@ -54,7 +54,7 @@ impl Page<'_> {
                         span.domain { (shown(&fleet.trust_domain)) }
                     }
                     main {
-                        (banners(fleet, fault_injection))
+                        (banners(fleet, defences_off))
                         (content)
                     }
                     footer { "Read-only. What counts is the log; this page only reads it." }
@@ -65,13 +65,13 @@ impl Page<'_> {
     }
 }
 
-fn banners(fleet: &Fleet, fault_injection: bool) -> Markup {
+fn banners(fleet: &Fleet, defences_off: bool) -> Markup {
     let observing = fleet.observing();
     html! {
         @if fleet.revoked_all {
             div.banner.stop role="alert" { strong { "Kill switch on." } " Every agent is revoked; nothing is permitted." }
         }
-        @if fault_injection {
+        @if defences_off {
             div.banner.stop role="alert" {
                 strong { "Fault injection." } " Entries of this log were made by a test build whose defences can be switched off."
             }

@@ -35,7 +35,7 @@ use scene::{Onboarded, Scene};
 use screen::Screen;
 
 /// Where a pilot's state goes if no folder is named.
-const FOLDER: &str = "killick-pilot";
+const FOLDER: &str = "./killick-pilot";
 /// Rounds of the calls that the agents are there for.
 const BENIGN_ROUNDS: usize = 4;
 /// Pairs of requests, straight and through the gateway, of each class.
