@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use killick_tlog::LogError;
-use killick_tlog::verify::{LogReader, Trust, verify_log};
+use killick_ledger::LogFolder;
+use killick_tlog::verify::{Trust, verify_log};
 use serde::Serialize;
 use tokio::sync::Mutex;
 
@@ -83,7 +83,7 @@ fn verify(log_dir: &Path, trust_path: &Path) -> Finding {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return failed(format!("trust.json cannot be read: {error}")),
     };
-    match verify_log(&Folder(log_dir), trust.as_ref(), &mut |_, _| {}) {
+    match verify_log(&LogFolder::new(log_dir), trust.as_ref(), &mut |_, _| {}) {
         Ok(log) => Finding {
             verified: Some(true),
             size: log.size,
@@ -92,18 +92,5 @@ fn verify(log_dir: &Path, trust_path: &Path) -> Finding {
             problem: None,
         },
         Err(error) => failed(error.to_string()),
-    }
-}
-
-/// A log's files.
-struct Folder<'a>(&'a Path);
-
-impl LogReader for Folder<'_> {
-    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, LogError> {
-        match std::fs::read(self.0.join(path)) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(LogError::Read { path: path.to_owned(), problem: error.to_string() }),
-        }
     }
 }

@@ -1,9 +1,9 @@
 //! `killick log …`: verify and read a log from its files alone.
 
-use std::io::Read as _;
 use std::path::Path;
 use std::time::Duration;
 
+use killick_ledger::LogFolder;
 use killick_tlog::LogError;
 use killick_tlog::checkpoint::SignedCheckpoint;
 use killick_tlog::tile::{BundleEntries, CHECKPOINT_PATH, Tile, TileKind};
@@ -12,10 +12,8 @@ use serde_json::{Value, json};
 
 use crate::cli::LogCommand;
 use crate::folder::{Folder, read_text};
-use crate::output::{Exit, Failure, Outcome, Paint, Ui, plain};
+use crate::output::{Exit, Failure, Outcome, Paint, Ui};
 
-/// Bytes of one file of a log: a full bundle has 256 entries of at most 64 KiB and their lengths.
-const FILE_BYTES_MAX: u64 = 256 * 65_537;
 /// How often a followed log is looked at: the ledger writes a checkpoint at least every 200 ms.
 const FOLLOW_TICK: Duration = Duration::from_millis(250);
 /// What is said where the key came from the folder itself.
@@ -35,26 +33,6 @@ pub async fn run(folder: &Folder, ui: Ui, command: &LogCommand) -> Outcome {
     }
 }
 
-/// A log's folder.
-pub struct FolderReader<'a>(pub &'a Path);
-
-impl LogReader for FolderReader<'_> {
-    fn read(&self, path: &str) -> Result<Option<Vec<u8>>, LogError> {
-        let failed = |error: &std::io::Error| LogError::Read { path: path.to_owned(), problem: plain(error) };
-        let file = match std::fs::File::open(self.0.join(path)) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(&error)),
-        };
-        let mut bytes = Vec::new();
-        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(|error| failed(&error))?;
-        if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
-            return Err(LogError::Read { path: path.to_owned(), problem: "it is too large".to_owned() });
-        }
-        Ok(Some(bytes))
-    }
-}
-
 fn verify_command(folder: &Folder, ui: Ui, path: Option<&Path>, trust: Option<&Path>) -> Outcome {
     let own = folder.log();
     let path = path.unwrap_or(&own);
@@ -69,7 +47,7 @@ fn verify_command(folder: &Folder, ui: Ui, path: Option<&Path>, trust: Option<&P
         })?),
         None => None,
     };
-    match verify_log(&FolderReader(path), trust.as_ref(), &mut |_, _| ()) {
+    match verify_log(&LogFolder::new(path), trust.as_ref(), &mut |_, _| ()) {
         Ok(log) => {
             ui.result(&shown(&log), |paint| told(&log, paint));
             Ok(Exit::Fine.into())
@@ -96,7 +74,7 @@ fn verify_command(folder: &Folder, ui: Ui, path: Option<&Path>, trust: Option<&P
 
 /// What the checkpoint of a log that does not verify claims.
 fn claimed(path: &Path) -> Option<(String, u64, String)> {
-    let note = FolderReader(path).read(CHECKPOINT_PATH).ok()??;
+    let note = LogFolder::new(path).read(CHECKPOINT_PATH).ok()??;
     let signed = SignedCheckpoint::parse(&note).ok()?;
     let head = signed.unverified();
     Some((head.origin.clone(), head.size, head.root.to_base64()))
@@ -139,12 +117,12 @@ pub fn verify(path: &Path, trust: Option<&Value>) -> Result<VerifiedLog, Failure
     let failed = |error: &LogError| Failure::new(Exit::NotVerified, error.code(), error.to_string());
     let trust =
         trust.map(|trust| Trust::parse(&trust.to_string())).transpose().map_err(|error| failed(&error))?;
-    verify_log(&FolderReader(path), trust.as_ref(), &mut |_, _| ()).map_err(|error| failed(&error))
+    verify_log(&LogFolder::new(path), trust.as_ref(), &mut |_, _| ()).map_err(|error| failed(&error))
 }
 
 /// The size that the log's checkpoint states.
 fn size(path: &Path) -> Result<u64, Failure> {
-    let note = FolderReader(path)
+    let note = LogFolder::new(path)
         .read(CHECKPOINT_PATH)
         .map_err(|error| unreadable(path, &error))?
         .ok_or_else(|| {
@@ -161,7 +139,7 @@ fn unreadable(path: &Path, error: &LogError) -> Failure {
 
 /// Entries `from..to`, each with its index.
 fn entries(path: &Path, size: u64, from: u64, to: u64) -> Result<Vec<(u64, Value)>, Failure> {
-    let reader = FolderReader(path);
+    let reader = LogFolder::new(path);
     let mut out = Vec::new();
     let mut next = from;
     while next < to {

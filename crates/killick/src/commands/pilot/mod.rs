@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use killick_ledger::LogFolder;
 use killick_proof::chain::Anchors;
 use killick_proof::limits::TOKEN_LIFETIME_SECS_MAX;
 use killick_redteam::integrity::{self, Integrity, LogSummary};
@@ -28,7 +29,6 @@ use serde_json::Value;
 
 use crate::chain_file::token_keys;
 use crate::cli::PilotArgs;
-use crate::commands::log::FolderReader;
 use crate::folder::{random, write_whole};
 use crate::output::{Exit, Failure, Outcome, Ui};
 use scene::{Onboarded, Scene};
@@ -199,7 +199,7 @@ async fn integrity(scene: &Scene, world: &PilotWorld) -> Result<(Integrity, LogS
         .map_err(|error| Failure::check("pilot.trust", error.to_string()))?;
     let keys = token_keys(&scene.trust)?;
     let anchors = Anchors { keys: &keys, lifetime_secs_max: TOKEN_LIFETIME_SECS_MAX };
-    let log = integrity::read_log(&FolderReader(&scene.folder.log()), &trust)
+    let log = integrity::read_log(&LogFolder::new(scene.folder.log()), &trust)
         .map_err(|error| Failure::new(Exit::NotVerified, error.code(), error.to_string()))?;
     let chains = killick_gateway::evidence::read(&scene.folder.gateway_state())
         .map_err(|error| Failure::io("read", &scene.folder.gateway_state(), &error))?;
