@@ -152,6 +152,11 @@ impl Shared {
 
     /// Stops for good. Whoever waits, or comes later, gets the reason.
     pub(crate) fn fail(&self, reason: &str) {
+        let mut queue = lock(&self.queue);
+        queue.closed = true;
+        let dropped = std::mem::take(&mut queue.pending);
+        // Told before the queue opens again to look at: whoever hears of the failure finds it closed, and whoever finds
+        // it closed can say why.
         let first = self.failed.send_if_modified(|failed| match failed {
             None => {
                 *failed = Some(reason.to_owned());
@@ -159,14 +164,10 @@ impl Shared {
             }
             Some(_) => false,
         });
+        drop(queue);
         if first {
             tracing::error!(origin = %self.origin, reason, "the log has stopped");
         }
-        let dropped = {
-            let mut queue = lock(&self.queue);
-            queue.closed = true;
-            std::mem::take(&mut queue.pending)
-        };
         drop(dropped); // their waiters find the reason in `failed`
         self.queue_filled.notify_all();
         let mut handoff = lock(&self.handoff);
