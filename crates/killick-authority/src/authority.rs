@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::sync::{Mutex, watch};
 
 use crate::config::AuthorityConfig;
-use crate::error::AuthorityError;
+use crate::error::{AuthorityError, ErrorKind};
 use crate::files;
 use crate::keystore::{FileKeyStore, KeyName, KeyStore as _};
 use crate::limits::{ACTS_TAIL, ROOT_LIFETIME_SECS};
@@ -296,17 +296,28 @@ pub(crate) fn random_serial() -> Result<[u8; 16], AuthorityError> {
     Ok(serial)
 }
 
-/// Records the acts that a crash kept from the directory log. Returns the serial of the last act in the log.
+/// Records the acts that a crash kept from the directory log. Returns the serial of the last act in the log. Errs with
+/// `state.rollback` if the log knows of later acts than the database: it was restored from an older backup.
 async fn catch_up(
     config: &AuthorityConfig,
     loaded: &Loaded,
     acts_logged: u64,
 ) -> Result<u64, AuthorityError> {
     let pending: Vec<_> = loaded.acts.iter().filter(|act| act.serial > acts_logged).collect();
-    let Some(last) = pending.iter().map(|act| act.serial).max() else { return Ok(acts_logged) };
+    let last = pending.iter().map(|act| act.serial).max().unwrap_or(acts_logged);
     let size = config.ledger.size();
     let tail = config.ledger.read(size.saturating_sub(ACTS_TAIL), size).await?;
     let in_log = tail.iter().filter_map(|entry| serial_of(entry)).max().unwrap_or(acts_logged);
+    if in_log > last {
+        return Err(AuthorityError::new(
+            ErrorKind::Setup,
+            "state.rollback",
+            format!(
+                "authority.db ends at act {last}, but the directory log has act {in_log}: the database is older"
+            ),
+            "restore the newest backup of authority.db; revocations made since the older one would be lost",
+        ));
+    }
     let mut missing = Vec::new();
     for act in pending.into_iter().filter(|act| act.serial > in_log) {
         missing.push(writer::act_from_text(&act.text).ok_or_else(|| {

@@ -81,9 +81,24 @@ pub enum BundleRejected {
         /// The version offered.
         offered: u64,
     },
+    /// It says the same as the one in force and was signed before it: the authority's clock went back.
+    #[error("the bundle of version {version} was signed before the one in force, which says the same")]
+    Outdated {
+        /// The version of both.
+        version: u64,
+    },
     /// A part of it does not compile.
     #[error("{0}")]
     Compile(#[from] killick_decide::bundle::BundleError),
+}
+
+/// A bundle that the gateway has looked at, and what became of it.
+#[derive(Clone, Debug)]
+pub struct SeenBundle {
+    /// The bundle, as it was published; empty before the first.
+    pub jws: Arc<str>,
+    /// Whether requests are decided by it. One that was rejected changes nothing: the bundle before it stays in force.
+    pub taken: bool,
 }
 
 /// The bundle in force and where it is kept.
@@ -95,7 +110,7 @@ pub(crate) struct Bundles {
     /// Held while a bundle is taken, so that two cannot overtake each other.
     taking: Mutex<()>,
     /// The last bundle that was looked at, taken or rejected.
-    seen: watch::Sender<Arc<str>>,
+    seen: watch::Sender<SeenBundle>,
 }
 
 impl Bundles {
@@ -107,7 +122,7 @@ impl Bundles {
             file: state_dir.join(FILE),
             clock,
             taking: Mutex::new(()),
-            seen: watch::Sender::new(Arc::from("")),
+            seen: watch::Sender::new(SeenBundle { jws: Arc::from(""), taken: false }),
         };
         match fs::read_to_string(&bundles.file) {
             Ok(jws) => {
@@ -119,6 +134,11 @@ impl Bundles {
             Err(error) => return Err(error),
         }
         Ok(bundles)
+    }
+
+    /// Where the last bundle taken is kept.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
     }
 
     /// The bundle in force. Errs with `state.missing` before the first.
@@ -149,8 +169,11 @@ impl Bundles {
         if let Some(previous) = &previous {
             let current = previous.bundle.trust.version();
             let same = version == current && content == previous.content;
-            if version < current || (version == current && (!same || signed_at < previous.signed_at)) {
+            if version < current || (version == current && !same) {
                 return Err(BundleRejected::Rollback { current, offered: version });
+            }
+            if same && signed_at < previous.signed_at {
+                return Err(BundleRejected::Outdated { version });
             }
             // The same content under a newer date: nothing to compile, and entries go on naming the same bundle.
             heartbeat = same.then(|| Arc::clone(&previous.bundle));
@@ -183,27 +206,31 @@ impl Bundles {
     pub(crate) async fn follow(self: Arc<Self>, mut source: watch::Receiver<Arc<str>>) {
         while source.changed().await.is_ok() {
             let jws = Arc::clone(&source.borrow_and_update());
-            self.offer(jws).await;
+            // A rejection is reported there, and whoever published the bundle sees it.
+            let _ = self.offer(jws).await;
         }
         tracing::warn!("nobody publishes bundles any more; the one in force ages");
     }
 
-    /// Takes one bundle off the request path; a rejection is reported.
-    pub(crate) async fn offer(self: &Arc<Self>, jws: Arc<str>) {
+    /// Takes one bundle off the request path. A rejection is reported, shown to whoever watches, and returned.
+    pub(crate) async fn offer(self: &Arc<Self>, jws: Arc<str>) -> Result<(), BundleRejected> {
         if jws.is_empty() {
-            return;
+            return Ok(());
         }
         let (bundles, offered) = (Arc::clone(self), Arc::clone(&jws));
-        match tokio::task::spawn_blocking(move || bundles.take(&offered)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "a bundle was rejected; the one in force stays"),
-            Err(_) => tracing::error!("taking a bundle failed inside; the one in force stays"),
+        let taken = tokio::task::spawn_blocking(move || bundles.take(&offered)).await.unwrap_or_else(|_| {
+            let inside = Refusal::new(Code::InternalError, "taking a bundle failed inside");
+            Err(BundleRejected::Unverified(inside))
+        });
+        if let Err(error) = &taken {
+            tracing::error!(%error, "a bundle was rejected; the one in force stays");
         }
-        self.seen.send_replace(jws);
+        self.seen.send_replace(SeenBundle { jws, taken: taken.is_ok() });
+        taken
     }
 
     /// Changes with each bundle that was looked at, taken or rejected.
-    pub(crate) fn seen(&self) -> watch::Receiver<Arc<str>> {
+    pub(crate) fn seen(&self) -> watch::Receiver<SeenBundle> {
         self.seen.subscribe()
     }
 }

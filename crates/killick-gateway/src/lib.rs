@@ -65,7 +65,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use bundles::BundleRejected;
+pub use bundles::{BundleRejected, SeenBundle};
 pub use clock::{Clock, SystemClock};
 pub use limits::Limits;
 pub use metrics::Metrics;
@@ -123,6 +123,22 @@ pub enum GatewayError {
     /// The listener has no address.
     #[error("cannot listen: {0}")]
     Listener(std::io::Error),
+    /// The authority's newest bundle is older than the one that this gateway kept, or another of the same version: the
+    /// authority lost its state, or was restored from a backup. Whatever it publishes from now on, revocations too,
+    /// would be rejected without an effect.
+    #[error(
+        "the authority offers bundle version {offered}, but this gateway has decided by version {kept} (kept in {}): \
+         the authority's state is older than that, so that its revocations would have no effect",
+        file.display()
+    )]
+    Rollback {
+        /// The version that the gateway kept.
+        kept: u64,
+        /// The version that the authority offers.
+        offered: u64,
+        /// The file that keeps it. Without it the gateway accepts the older state, and what was revoked since is lost.
+        file: PathBuf,
+    },
     /// The environment names a fault that does not exist.
     #[cfg(feature = "fault-injection")]
     #[error("{0}")]
@@ -142,7 +158,8 @@ pub struct Gateway {
 
 impl Gateway {
     /// Starts to answer on `listener`. The bundle that `config.bundles` holds now, or the one kept from the last run,
-    /// is in force when this returns; without either every call is refused with `state.missing` until one comes.
+    /// is in force when this returns; without either every call is refused with `state.missing` until one comes. Errs
+    /// with [`GatewayError::Rollback`] if the bundle that it holds is older than the one kept.
     pub async fn start(config: GatewayConfig, listener: TcpListener) -> Result<Gateway, GatewayError> {
         for origin in &config.public_origins {
             check_origin(origin)?;
@@ -163,7 +180,10 @@ impl Gateway {
         );
         let mut source = config.bundles;
         let first = Arc::clone(&source.borrow_and_update());
-        bundles.offer(first).await;
+        if let Err(BundleRejected::Rollback { current, offered }) = bundles.offer(first).await {
+            let file = bundles.file().to_owned();
+            return Err(GatewayError::Rollback { kept: current, offered, file });
+        }
 
         // A new log begins with one entry of its own, its key.
         let logged = config.ledger.size() > 1;
@@ -211,9 +231,9 @@ impl Gateway {
         metrics
     }
 
-    /// The last bundle that this gateway looked at, taken or rejected: whoever published one learns from it when
-    /// requests are decided by it.
-    pub fn seen_bundle(&self) -> tokio::sync::watch::Receiver<Arc<str>> {
+    /// The last bundle that this gateway looked at, and whether it took it: whoever published one learns from it when
+    /// requests are decided by it, or that they will not be.
+    pub fn seen_bundle(&self) -> watch::Receiver<SeenBundle> {
         self.line.bundles.seen()
     }
 

@@ -7,12 +7,16 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use killick_authority::keystore::{FileKeyStore, KeyName, KeyStore as _};
 use killick_authority::{
     AdminSocket, Authority, AuthorityConfig, AuthorityError, GatewayIdentity, LogIdentity,
 };
 use killick_console::{Console, ConsoleConfig, Fleet, FleetSource, fleet_source};
-use killick_gateway::{BUILD, Gateway, GatewayConfig, GatewayError, Limits, SystemClock};
+use killick_gateway::{BUILD, Gateway, GatewayConfig, GatewayError, Limits, SeenBundle, SystemClock};
 use killick_ledger::{Ledger, LedgerConfig, LedgerError};
 use killick_proof::SpiffeId;
 use killick_proof::keys::SigningKey;
@@ -325,24 +329,50 @@ async fn serve(
 #[derive(Clone)]
 struct Newest {
     published: watch::Receiver<Arc<str>>,
-    seen: watch::Receiver<Arc<str>>,
+    seen: watch::Receiver<SeenBundle>,
 }
 
 /// Answers an act of administration only once the gateway decides by it, so that whoever is told `onboarded`, `granted`
 /// or `revoked` can rely on it with the next request. Bounded: a gateway that lags holds up no administrator for long.
+/// An act that the gateway does not decide by is never reported as done: the act itself stands in the directory log.
 async fn answer_once_enforced(
-    axum::extract::State(Newest { published, mut seen }): axum::extract::State<Newest>,
-    request: axum::extract::Request,
-    next: axum::middleware::Next,
-) -> axum::response::Response {
+    State(Newest { published, mut seen }): State<Newest>,
+    request: Request,
+    next: Next,
+) -> Response {
     let is_act = !request.method().is_safe();
     let response = next.run(request).await;
-    if is_act {
-        let enforced = seen.wait_for(|seen| Arc::ptr_eq(seen, &published.borrow()));
-        // Late or gone, the act itself stands: it is in the directory log.
-        let _ = tokio::time::timeout(ENFORCED_WAIT, enforced).await;
+    if !is_act || !response.status().is_success() {
+        return response;
     }
-    response
+    let newest_seen = seen.wait_for(|seen| Arc::ptr_eq(&seen.jws, &published.borrow()));
+    match tokio::time::timeout(ENFORCED_WAIT, newest_seen).await {
+        Ok(Ok(seen)) if seen.taken => response,
+        Ok(Ok(_)) => not_enforced(
+            "state.rollback",
+            "it is recorded, but the gateway has rejected the authority's newest bundle and goes on deciding by the one before",
+            "see what the gateway said of the bundle in its own messages; `killick doctor` names the state",
+        ),
+        Ok(Err(_)) | Err(_) => not_enforced(
+            "state.lagging",
+            "it is recorded, but the gateway did not say in time that it decides by it",
+            "ask `killick status` whether the gateway answers; the act itself need not be repeated",
+        ),
+    }
+}
+
+/// An RFC 9457 problem for an act that is done and not in force.
+fn not_enforced(code: &str, detail: &str, mend: &str) -> Response {
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let body = serde_json::json!({
+        "type": format!("https://killick.dev/reasons/{code}"),
+        "title": "recorded, not in force",
+        "status": status.as_u16(),
+        "detail": detail,
+        "code": code,
+        "mend": mend,
+    });
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string()).into_response()
 }
 
 /// One process per data folder.
@@ -436,6 +466,11 @@ fn gateway_failure(error: GatewayError) -> Failure {
         GatewayError::Origin(_) => Failure::usage("config.invalid", error.to_string())
             .mend("correct [gateway] public_origins in killick.toml"),
         GatewayError::State { path, source } => Failure::io("use", &path, &source),
+        GatewayError::Rollback { ref file, .. } => Failure::check("state.rollback", error.to_string()).mend(format!(
+            "restore the newest backup of the authority's part of the folder; to go on with the older state instead, \
+             knowing that what was revoked since is permitted again, move {} away",
+            file.display()
+        )),
         other => Failure::check("gateway.start", other.to_string()),
     }
 }

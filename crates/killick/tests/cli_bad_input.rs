@@ -307,6 +307,37 @@ fn a_log_that_was_tampered_with_does_not_verify() {
 }
 
 #[test]
+fn an_authority_restored_from_an_old_backup_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (dir, backup) = (folder.path().join("data"), folder.path().join("backup"));
+    used_folder(&dir);
+    let copy = |from: &Path, to: &Path, names: &[&str]| {
+        for name in names {
+            let _ = std::fs::remove_dir_all(to.join(name));
+            let copied = Command::new("cp").arg("-a").arg(from.join(name)).arg(to).status().unwrap();
+            assert!(copied.success(), "{name}");
+        }
+    };
+    let authority = ["authority.db", "directory-log", "directory-log-state"];
+    std::fs::create_dir(&backup).unwrap();
+    copy(&dir, &backup, &authority);
+    let again = Up::start(&dir);
+    again.run(&["agent", "onboard", "bot", "--owner", "ada@acme.example", "--model", "m@1"]).fine();
+    again.run(&["revoke", "agent", "bot"]).fine();
+    assert_eq!(again.stop(), 0);
+    let newest = folder.path().join("newest");
+    std::fs::create_dir(&newest).unwrap();
+    copy(&dir, &newest, &authority);
+
+    copy(&backup, &dir, &authority[..1]);
+    expect(&up(&dir), 1, "state.rollback", &["authority.db", "directory log"]);
+    copy(&backup, &dir, &authority[1..]);
+    expect(&up(&dir), 1, "state.rollback", &["bundle.jws", "revocations"]);
+    copy(&newest, &dir, &authority);
+    used_folder(&dir);
+}
+
+#[test]
 fn keys_that_others_can_read_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("data");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::support::*;
-use killick_gateway::Limits;
+use killick_gateway::{GatewayError, Limits};
 use killick_proof::bundle::{AgentState, sign_bundle};
 use tokio::sync::watch;
 
@@ -143,4 +143,38 @@ async fn a_clock_that_goes_back_far_stops_everything() {
     world.clock.turn(-120);
     let reply = world.get(&bot, "/invoices/1").await;
     assert_eq!((reply.status, reply.code().as_deref()), (503, Some("clock.rollback")));
+}
+
+#[tokio::test]
+async fn an_authority_that_lost_its_state_is_told_and_no_gateway_starts_behind_it() {
+    let world = World::new().await;
+    let first = world.publish.borrow().clone();
+    world.publish(|document| document.revocations.all = true).await;
+    let mut seen = world.gateway.seen_bundle();
+    let newest = world.publish.borrow().clone();
+    let taken = seen.wait_for(|seen| Arc::ptr_eq(&seen.jws, &newest)).await.unwrap().taken;
+    assert!(taken);
+    world.publish.send_replace(Arc::clone(&first));
+    let taken = seen.wait_for(|seen| Arc::ptr_eq(&seen.jws, &first)).await.unwrap().taken;
+    assert!(!taken, "whoever published it must not report success");
+
+    // Restored from a backup: the authority offers what the gateway has left behind.
+    world.gateway.shutdown().await;
+    let twin = {
+        let mut document = world.document.lock().unwrap().clone();
+        document.revocations.all = false;
+        Arc::from(sign_bundle(&document, &key(BUNDLE_KEY)))
+    };
+    for (what, bundle, offered) in [("an older one", first, 1), ("another of that version", twin, 2)] {
+        let (_publish, bundles) = watch::channel(bundle);
+        let started = try_start(&world.dir, &world.ledger, &world.clock, bundles, Limits::default()).await;
+        let Err(GatewayError::Rollback { kept, offered: told, file }) = started.map(|_| ()) else {
+            panic!("{what}: the gateway starts")
+        };
+        assert_eq!((kept, told), (2, offered), "{what}");
+        assert!(file.ends_with("bundle.jws") && file.exists(), "{what}");
+    }
+    // The newest again, signed anew or as it was, is what it should be.
+    let (_publish, bundles) = watch::channel(newest);
+    assert!(try_start(&world.dir, &world.ledger, &world.clock, bundles, Limits::default()).await.is_ok());
 }

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use killick_gateway::client::{AgentClient, AgentClientConfig, AgentReply, AgentRequest};
-use killick_gateway::{Clock, Gateway, GatewayConfig, Limits};
+use killick_gateway::{Clock, Gateway, GatewayConfig, GatewayError, Limits};
 use killick_ledger::{Ledger, LedgerConfig};
 use killick_proof::bundle::{
     AgentKey, AgentRecord, AgentState, BundleDocument, GatewayRecord, PolicyText, Revocations, RiskTier,
@@ -325,6 +325,16 @@ pub async fn start(
     bundles: watch::Receiver<Arc<str>>,
     limits: Limits,
 ) -> (Gateway, String) {
+    try_start(dir, ledger, clock, bundles, limits).await.unwrap()
+}
+
+pub async fn try_start(
+    dir: &TempDir,
+    ledger: &Ledger,
+    clock: &Arc<TestClock>,
+    bundles: watch::Receiver<Arc<str>>,
+    limits: Limits,
+) -> Result<(Gateway, String), GatewayError> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let config = GatewayConfig {
@@ -338,7 +348,7 @@ pub async fn start(
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         limits,
     };
-    (Gateway::start(config, listener).await.unwrap(), url)
+    Ok((Gateway::start(config, listener).await?, url))
 }
 
 fn document(upstream: SocketAddr, now: UnixTime) -> BundleDocument {
