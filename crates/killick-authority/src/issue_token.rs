@@ -153,9 +153,10 @@ impl Minted {
     ) -> Result<Self, AuthorityError> {
         let record = state.agent(&request.agent)?;
         state.check_standing(record)?;
-        let compiled = grant
-            .compile(&*state.catalogue)
-            .map_err(|error| AuthorityError::invalid("grant.invalid", error.to_string(), ""))?;
+        let compiled = grant.compile(&*state.catalogue).map_err(|error| {
+            let mend = "`killick catalogue show` lists the actions, `killick catalogue import` adds some";
+            AuthorityError::invalid("grant.invalid", error.to_string(), mend)
+        })?;
         if compiled.tools.is_empty() {
             return Err(AuthorityError::invalid(
                 "grant.invalid",

@@ -101,8 +101,8 @@ fn problem(status: u16, value: &Value) -> Failure {
         .map_or_else(|| format!("the answer was {status}"), str::to_owned);
     let failure = Failure::new(exit, text("code").unwrap_or("admin.refused"), sentence);
     match text("mend") {
-        Some(mend) => failure.mend(mend),
-        None => failure,
+        Some(mend) if !mend.is_empty() => failure.mend(mend),
+        _ => failure,
     }
 }
 
