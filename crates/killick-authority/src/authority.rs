@@ -78,9 +78,24 @@ impl Authority {
         files::create_dir(&config.dir)?;
         let config = Arc::new(config);
         let now = (config.clock)();
-        let (signer, mut first_acts) = open_keys(&config, now)?;
+        let (signer, first_acts) = open_keys(&config, now)?;
         let signer = Arc::new(signer);
         let store = Store::open(&config.dir.join("authority.db")).await?;
+        let opened = Self::open_on(store.clone(), config, signer, first_acts, now).await;
+        if opened.is_err() {
+            // No write-ahead log stays behind that a database restored over this one would be mixed with.
+            store.close().await;
+        }
+        opened
+    }
+
+    async fn open_on(
+        store: Store,
+        config: Arc<AuthorityConfig>,
+        signer: Arc<Signer>,
+        mut first_acts: Vec<Act>,
+        now: UnixTime,
+    ) -> Result<Self, AuthorityError> {
         let loaded = store.load(&config.trust_domain, now).await?;
         check_same_domain(&config, &loaded.meta)?;
 

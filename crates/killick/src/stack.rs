@@ -143,7 +143,7 @@ impl Stack {
         .map_err(|error| authority_failure(&error))?;
         authority.write_trust().map_err(|error| authority_failure(&error))?;
 
-        let gateway = Gateway::start(
+        let started = Gateway::start(
             GatewayConfig {
                 id,
                 public_origins,
@@ -157,8 +157,14 @@ impl Stack {
             },
             gateway_listener,
         )
-        .await
-        .map_err(gateway_failure)?;
+        .await;
+        let gateway = match started {
+            Ok(gateway) => gateway,
+            Err(error) => {
+                authority.close().await;
+                return Err(gateway_failure(error));
+            }
+        };
         let newest = Newest { published: authority.bundles(), seen: gateway.seen_bundle() };
         let gateway = Arc::new(Mutex::new(Some(gateway)));
 
