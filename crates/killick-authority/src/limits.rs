@@ -45,3 +45,5 @@ pub const ROWS_MAX: i64 = 10_000;
 /// Entries at the end of the directory log that are read at start to find the last act that reached it. At least
 /// [`BATCH_CHANGES_MAX`], because no more can be in flight.
 pub const ACTS_TAIL: u64 = 1_024;
+/// Actions that a catalogue may have had in its life: ten times what it may have at once.
+pub const ACTIONS_REMEMBERED_MAX: usize = 100_000;

@@ -17,10 +17,13 @@ use serde_json::Value;
 use crate::authority::{Authority, base_document, check_bundle, number};
 use crate::error::AuthorityError;
 use crate::files;
-use crate::limits::{POLICIES_MAX, RULES_FILE_BYTES_MAX};
+use crate::limits::{ACTIONS_REMEMBERED_MAX, POLICIES_MAX, RULES_FILE_BYTES_MAX};
 use crate::names;
 use crate::state::{Batch, FileChange, State};
 use crate::store::Write;
+
+/// Under what the database keeps the mapping.
+const MAPPING: &str = "catalogue_mapping";
 
 /// Catalogue and policies, as read and as they stand in the bundle.
 #[derive(Clone)]
@@ -28,7 +31,12 @@ pub(crate) struct Rules {
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) catalogue_json: Value,
     pub(crate) policies: Vec<PolicyText>,
+    mapping: Mapping,
 }
+
+/// Every action that was ever in the catalogue: the upstream that it goes to, `None` once it was taken out, and the
+/// catalogue's version since which it does, 0 if it never went elsewhere.
+type Mapping = BTreeMap<String, (Option<String>, u64)>;
 
 /// What differs from the rules in force.
 #[derive(Default)]
@@ -88,12 +96,14 @@ impl Authority {
             entry.hosts = hosts;
         }
         let mut changed = Changed::default();
+        let mut mapping = rules.mapping.clone();
         if document != *rules.catalogue.document() {
             document.version = document.version.saturating_add(1);
+            mapping = note_moves(mapping, &mut document)?;
             changed.catalogue = true;
             changed.files.push((self.shared.config.dir.join("catalogue.json"), pretty(&document)));
         }
-        let next = Rules::new(document, rules.policies.clone())?;
+        let next = Rules::new(document, rules.policies.clone(), mapping)?;
         self.put_in_force(&mut rules, next, changed).await
     }
 
@@ -167,12 +177,16 @@ impl Authority {
 }
 
 impl Rules {
-    fn new(document: CatalogueDocument, policies: Vec<PolicyText>) -> Result<Self, AuthorityError> {
+    fn new(
+        document: CatalogueDocument,
+        policies: Vec<PolicyText>,
+        mapping: Mapping,
+    ) -> Result<Self, AuthorityError> {
         let catalogue_json = serde_json::to_value(&document).map_err(|error| {
             AuthorityError::invalid("catalogue.invalid", format!("the catalogue: {error}"), "")
         })?;
         let catalogue = Arc::new(Catalogue::new(document).map_err(|error| wrong_catalogue(&error))?);
-        Ok(Self { catalogue, catalogue_json, policies })
+        Ok(Self { catalogue, catalogue_json, policies, mapping })
     }
 
     /// Reads the rules from the data folder, or begins with an empty catalogue and the default policy. A catalogue
@@ -194,6 +208,7 @@ impl Rules {
         HashMap::from([
             ("catalogue_digest".to_owned(), catalogue_digest(document)),
             ("catalogue_version".to_owned(), document.version.to_string()),
+            (MAPPING.to_owned(), serde_json::to_string(&self.mapping).unwrap_or_default()),
             ("policies_digest".to_owned(), policies_digest(&self.policies)),
         ])
     }
@@ -220,6 +235,8 @@ impl Rules {
             batch.writes.push(Write::SetMeta { key: "catalogue_digest", value: digest });
             let value = document.version.to_string();
             batch.writes.push(Write::SetMeta { key: "catalogue_version", value });
+            let value = serde_json::to_string(&self.mapping).unwrap_or_default();
+            batch.writes.push(Write::SetMeta { key: MAPPING, value });
         }
         if changed.policies {
             let digest = policies_digest(&self.policies);
@@ -260,9 +277,8 @@ fn read(
         }
         None => {
             let id = format!("{trust_domain}/catalogue");
-            let document =
-                CatalogueDocument { id, version: 1, upstreams: BTreeMap::new(), operations: Vec::new() };
-            (document, None)
+            let (upstreams, moved) = (BTreeMap::new(), BTreeMap::new());
+            (CatalogueDocument { id, version: 1, upstreams, operations: Vec::new(), moved }, None)
         }
     };
     let known = number(meta, "catalogue_version");
@@ -270,13 +286,48 @@ fn read(
     let floor = if same { known } else { known.saturating_add(1) };
     document.version = document.version.max(floor);
     changed.catalogue = document.version != known;
-    if in_file != Some(document.version) {
+    let moved_in_file = std::mem::take(&mut document.moved);
+    let mapping = note_moves(known_mapping(meta)?, &mut document)?;
+    if in_file != Some(document.version) || moved_in_file != document.moved {
         changed.files.push((path, pretty(&document)));
     }
 
     let policies = read_policies(&dir.join("policies"), &mut changed)?;
     changed.policies = meta.get("policies_digest") != Some(&policies_digest(&policies));
-    Ok((Rules::new(document, policies)?, changed))
+    Ok((Rules::new(document, policies, mapping)?, changed))
+}
+
+/// The mapping that the database remembers; empty before the first catalogue.
+fn known_mapping(meta: &HashMap<String, String>) -> Result<Mapping, AuthorityError> {
+    let Some(text) = meta.get(MAPPING) else { return Ok(Mapping::new()) };
+    serde_json::from_str(text).map_err(|_| {
+        AuthorityError::setup("authority.db is damaged (its catalogue mapping)", "restore it from a backup")
+    })
+}
+
+/// Brings the mapping up to a document, and writes into the document which actions moved, and when. An action that was
+/// taken out and comes back counts as moved: nothing says that it is the same one.
+fn note_moves(known: Mapping, document: &mut CatalogueDocument) -> Result<Mapping, AuthorityError> {
+    let mut mapping: Mapping =
+        known.iter().map(|(action, (_, since))| (action.clone(), (None, *since))).collect();
+    for operation in &document.operations {
+        let since = match known.get(&operation.action) {
+            None => 0,
+            Some((Some(upstream), since)) if *upstream == operation.upstream => *since,
+            Some(_) => document.version,
+        };
+        mapping.insert(operation.action.clone(), (Some(operation.upstream.clone()), since));
+    }
+    if mapping.len() > ACTIONS_REMEMBERED_MAX {
+        return Err(AuthorityError::invalid(
+            "limit.size",
+            format!("the catalogue has had more than {ACTIONS_REMEMBERED_MAX} actions in its life"),
+            "found a new trust domain: an old action's name must not be forgotten",
+        ));
+    }
+    let moved = mapping.iter().filter(|(_, (upstream, since))| upstream.is_some() && *since > 0);
+    document.moved = moved.map(|(action, (_, since))| (action.clone(), *since)).collect();
+    Ok(mapping)
 }
 
 /// The policies of a folder, by name. A folder that does not exist is made, with the default policy in it; an empty one
@@ -350,7 +401,7 @@ fn pretty(document: &CatalogueDocument) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Of the content; the version is left out, because the authority counts it.
+/// Of the content; the version and what moved are left out, because the authority keeps them.
 fn catalogue_digest(document: &CatalogueDocument) -> String {
     let bytes = serde_json::to_vec(&(&document.id, &document.upstreams, &document.operations));
     base64url(&sha256(&bytes.unwrap_or_default()))

@@ -87,7 +87,7 @@ pub(crate) fn decide(asked: &Asked<'_>, bundle: &Bundle, now: UnixTime) -> Decis
     facts.arguments = matched.arguments.clone();
 
     let checked = check_chain(asked, &matched, &standing)
-        .and_then(|()| check_catalogue(asked, &standing, bundle))
+        .and_then(|()| check_catalogue(asked, matched.operation, &standing, bundle))
         .and_then(|()| check_policy(asked, matched.operation, &standing, bundle, &mut facts, now));
     #[cfg(feature = "fault-injection")]
     let checked = if crate::fault::authorise_is_off() { Ok(()) } else { checked };
@@ -173,28 +173,39 @@ fn check_chain(asked: &Asked<'_>, matched: &Matched<'_>, standing: &Standing<'_>
     })
 }
 
-/// The token's actions were resolved against a catalogue: it must be this one, at this version or before. Whether an
-/// action has since come to mean something else cannot be known from here: the authority re-issues tokens when it
-/// changes what an action maps to.
-fn check_catalogue(asked: &Asked<'_>, standing: &Standing<'_>, bundle: &Bundle) -> Result<(), Why> {
+/// The token's actions were resolved against a catalogue: it must be this one, at this version or before, and the
+/// action must not have gone to another upstream since. Additions do not touch a token, which lists its actions.
+fn check_catalogue(
+    asked: &Asked<'_>,
+    operation: &Operation,
+    standing: &Standing<'_>,
+    bundle: &Bundle,
+) -> Result<(), Why> {
     let ours = bundle.catalogue.reference();
-    match asked.catalogue {
-        Some(theirs) if theirs.id != ours.id || theirs.version > ours.version => Err(Why {
-            code: Code::CatalogueChanged,
-            detail: format!(
+    let changed = |detail: String, missing: String| {
+        let grantor = Some(standing.token_grantor(asked.agent));
+        Err(Why { code: Code::CatalogueChanged, detail, missing: Some(missing), grantor })
+    };
+    if let Some(theirs) = asked.catalogue.filter(|it| it.id != ours.id || it.version > ours.version) {
+        return changed(
+            format!(
                 "the token was made for the catalogue {} at version {}, this is {} at version {}",
                 quote(&theirs.id),
                 theirs.version,
                 quote(&ours.id),
                 ours.version
             ),
-            missing: Some(format!(
-                "a token made for {} at version {} or before",
-                quote(&ours.id),
-                ours.version
-            )),
-            grantor: Some(standing.token_grantor(asked.agent)),
-        }),
+            format!("a token made for {} at version {} or before", quote(&ours.id), ours.version),
+        );
+    }
+    let action = &operation.action;
+    match bundle.catalogue.moved_at(action) {
+        Some(moved) if asked.catalogue.is_none_or(|theirs| theirs.version < moved) => changed(
+            format!(
+                "since version {moved} of the catalogue `{action}` goes to another upstream than when it was granted"
+            ),
+            format!("a new grant of `{action}` for {}", asked.agent),
+        ),
         _ => Ok(()),
     }
 }

@@ -22,6 +22,10 @@ pub struct CatalogueDocument {
     pub upstreams: BTreeMap<String, Upstream>,
     /// The operations.
     pub operations: Vec<Operation>,
+    /// Actions that once went to another upstream, or to none, and the version since which they go where they go now:
+    /// a token made before that grants something else by the same name. The authority keeps it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub moved: BTreeMap<String, u64>,
 }
 
 /// A service behind the gateway.
@@ -172,6 +176,9 @@ impl Catalogue {
         if document.operations.len() > OPERATIONS_MAX {
             return Err(CatalogueError(format!("it has more than {OPERATIONS_MAX} operations")));
         }
+        if document.moved.len() > OPERATIONS_MAX {
+            return Err(CatalogueError(format!("it remembers more than {OPERATIONS_MAX} moved actions")));
+        }
         let hosts = check_upstreams(&document.upstreams)?;
         let mut templates = Vec::with_capacity(document.operations.len());
         let mut routes = Routes::default();
@@ -200,6 +207,11 @@ impl Catalogue {
     /// Id and version.
     pub fn reference(&self) -> CatalogueRef {
         CatalogueRef { id: self.document.id.clone(), version: self.document.version }
+    }
+
+    /// The version since which an action goes to its upstream, if it ever went elsewhere.
+    pub fn moved_at(&self, action: &str) -> Option<u64> {
+        self.document.moved.get(action).copied()
     }
 
     /// The operation of an action, for clients that know the action and its arguments only. The first, if several.

@@ -423,6 +423,7 @@ mod tests {
             version: 1,
             upstreams: BTreeMap::new(),
             operations: Vec::new(),
+            moved: BTreeMap::new(),
         };
         for (name, text) in [
             ("catalogue", include_str!("../../../examples/shop/openapi/catalogue.json")),

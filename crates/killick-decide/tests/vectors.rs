@@ -23,6 +23,7 @@ struct Case {
     tools: Option<Value>,
     sub: Option<Sub>,
     token_catalogue: Option<CatalogueRef>,
+    moved: Option<Value>,
     policies: Option<Vec<PolicyText>>,
     directory_deny: Option<Vec<String>>,
     observe_for_secs: Option<u64>,
@@ -88,6 +89,9 @@ fn run(case: &Case, catalogue: &Value) -> Result<(), String> {
     }
     if let Some(reference) = &case.token_catalogue {
         world.token_catalogue = reference.clone();
+    }
+    if let Some(moved) = &case.moved {
+        world.document.catalogue["moved"] = moved.clone();
     }
     let bundle = world.compile(None)?;
     let sub = case.sub.as_ref().map(|sub| {

@@ -40,6 +40,39 @@ async fn an_import_replaces_one_upstreams_operations() {
 }
 
 #[tokio::test]
+async fn an_action_that_moves_is_remembered_whatever_the_file_says() {
+    let world = World::new().await;
+    let empty = json!({ "openapi": "3.1.0", "info": { "title": "t", "version": "1" }, "paths": {} });
+    let import = async |openapi: serde_json::Value, upstream: &str| {
+        let body = json!({ "openapi": openapi, "upstream": upstream, "url": "http://127.0.0.1:9002" });
+        let (status, report) = world.post("/v1/catalogue/import", &body).await;
+        assert_eq!(status, 200, "{report}");
+    };
+    assert_eq!(world.bundle().catalogue.get("moved"), None, "nothing has moved yet");
+    import(empty.clone(), "shop").await;
+    import(openapi(), "other").await;
+    let version = world.bundle().catalogue["version"].clone();
+    assert_eq!(world.bundle().catalogue["moved"]["read:invoices"], version);
+
+    // Out and back in: nothing says that it is the same action.
+    import(empty, "other").await;
+    import(openapi(), "other").await;
+    let again = world.bundle().catalogue["version"].as_u64().unwrap();
+    assert!(again > version.as_u64().unwrap());
+    assert_eq!(world.bundle().catalogue["moved"]["read:invoices"], again);
+
+    // Edited out of the file, and the process started anew.
+    let path = world.dir.path().join("catalogue.json");
+    let mut catalogue: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    catalogue.as_object_mut().unwrap().remove("moved");
+    std::fs::write(&path, catalogue.to_string()).unwrap();
+    let world = world.restart().await;
+    assert_eq!(world.bundle().catalogue["moved"]["read:invoices"], again);
+    let written: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(written["moved"]["read:invoices"], again);
+}
+
+#[tokio::test]
 async fn a_reload_takes_all_or_nothing() {
     let world = World::new().await;
     let folder = world.dir.path().join("policies");

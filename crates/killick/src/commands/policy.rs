@@ -65,6 +65,7 @@ fn empty_catalogue() -> Result<Catalogue, Failure> {
         version: 1,
         upstreams: Default::default(),
         operations: Vec::new(),
+        moved: Default::default(),
     };
     Catalogue::new(document).map_err(|error| Failure::check("catalogue.invalid", error.to_string()))
 }
