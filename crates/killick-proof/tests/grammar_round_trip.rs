@@ -10,7 +10,7 @@ mod constraint_space;
 
 use std::collections::BTreeMap;
 
-use constraint_space::{Draws, TOPICS, rows};
+use constraint_space::{Draws, TOPICS};
 use killick_proof::constraint::{Constraint, Range};
 use killick_proof::grammar::{ActionPattern, ActionSchemas, ArgumentSchema, Compiled, Grant, describe};
 use killick_proof::json::{Json, Number};
@@ -385,6 +385,11 @@ fn value() -> impl Strategy<Value = Json> {
 fn number() -> impl Strategy<Value = Number> {
     (any::<i32>(), -30_i32..30)
         .prop_map(|(digits, exponent)| Number::parse(&format!("{digits}e{exponent}")).unwrap())
+}
+
+/// Numbers to draw from, as proptest makes and shrinks them.
+fn rows() -> impl Strategy<Value = Vec<u32>> {
+    prop::collection::vec(any::<u32>(), 0..120)
 }
 
 /// Every constraint that the syntax can say; `and` and `or` join two or more.

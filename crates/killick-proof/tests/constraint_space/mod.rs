@@ -5,7 +5,6 @@
 
 use killick_proof::constraint::Constraint;
 use killick_proof::json::Json;
-use proptest::prelude::*;
 
 /// Numbers to draw from; zeros when they are used up.
 pub struct Draws(Box<dyn Iterator<Item = u32>>);
@@ -35,11 +34,6 @@ pub const TOPICS: [Topic; 9] = [
     Topic::Fields,
     Topic::Cidr,
 ];
-
-/// Rows of numbers as proptest makes and shrinks them.
-pub fn rows() -> impl Strategy<Value = Vec<u32>> {
-    prop::collection::vec(any::<u32>(), 0..120)
-}
 
 impl Draws {
     pub fn new(numbers: impl IntoIterator<Item = u32> + 'static) -> Self {
