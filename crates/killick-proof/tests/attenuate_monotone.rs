@@ -90,7 +90,7 @@ impl Story {
                     2 => drop(wanted.insert(argument.clone(), self.constraint(argument))),
                     _ => {
                         // Something that looks narrower: `attenuate` may still have to bring it into shape.
-                        let proposals: Vec<_> = (0..8).map(|_| self.constraint(argument)).collect();
+                        let proposals: Vec<_> = (0..4).map(|_| self.constraint(argument)).collect();
                         let fits = |one: &&Constraint| one.subsumes(wider) && *one != wider;
                         let chosen = proposals.iter().find(fits).unwrap_or(wider);
                         wanted.insert(argument.clone(), chosen.clone());
@@ -149,11 +149,12 @@ struct Tally {
 impl Tally {
     /// Draws calls, and holds the verdicts of all links against each other.
     fn sample(&mut self, story: &mut Story, links: &[Tools], calls: usize) {
+        let empty = ConstraintMap::new();
         for _ in 0..calls {
             let tool = story.draws.pick(&TOOLS);
             let about = story.draws.below(links.len());
-            let map = links[about].get(tool).or_else(|| links[0].get(tool)).cloned().unwrap_or_default();
-            let arguments = story.call(&map);
+            let map = links[about].get(tool).or_else(|| links[0].get(tool)).unwrap_or(&empty);
+            let arguments = story.call(map);
             let verdicts: Vec<bool> = links.iter().map(|tools| permits(tools, tool, &arguments)).collect();
             self.calls += 1;
             self.permitted += usize::from(verdicts.iter().any(|verdict| *verdict));
