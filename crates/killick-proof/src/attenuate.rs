@@ -108,18 +108,37 @@ fn fit_tools(tools: &Tools, parent: Option<&Tools>) -> Tools {
     tools.iter().map(fit).collect()
 }
 
-/// The constraint in the shape that the parent's asks for. It accepts no value that `constraint` does not.
+/// The constraint in the shape that the parent's asks for, where it has one that fits. It accepts no value that
+/// `constraint` does not; whether it stands below the parent's is checked afterwards.
 fn fit(constraint: &Constraint, parent: Option<&Constraint>) -> Constraint {
-    match (constraint, parent) {
-        (Constraint::Any(_), Some(Constraint::Any(_))) | (Constraint::All(_), Some(Constraint::All(_))) => {
-            constraint.clone()
+    let Some(parent) = parent.filter(|parent| !constraint.subsumes(parent)) else {
+        return constraint.clone();
+    };
+    match parent {
+        Constraint::Any(wider) => {
+            let own = match constraint {
+                Constraint::Any(clauses) => clauses.as_slice(),
+                other => std::slice::from_ref(other),
+            };
+            Constraint::Any(own.iter().map(|clause| fit_one_of(clause, wider)).collect())
         }
-        (_, Some(Constraint::Any(_))) => Constraint::Any(vec![constraint.clone()]),
-        (_, Some(Constraint::All(clauses))) => {
-            Constraint::All(clauses.iter().chain([constraint]).cloned().collect())
+        // Every clause of the parent stays; what is new only restricts further.
+        Constraint::All(kept) => {
+            let own = match constraint {
+                Constraint::All(clauses) => clauses.as_slice(),
+                other => std::slice::from_ref(other),
+            };
+            Constraint::All(kept.iter().chain(own).cloned().collect())
         }
         _ => constraint.clone(),
     }
+}
+
+/// The clause in the shape of the first of the parent's clauses that it fits below.
+fn fit_one_of(clause: &Constraint, wider: &[Constraint]) -> Constraint {
+    let fitted = wider.iter().map(|wider| (fit(clause, Some(wider)), wider));
+    let fitting = fitted.into_iter().find(|(fitted, wider)| fitted.subsumes(wider));
+    fitting.map_or_else(|| clause.clone(), |(fitted, _)| fitted)
 }
 
 fn refuse<T>(code: Code, why: impl Into<String>) -> Result<T, Refusal> {

@@ -1,16 +1,35 @@
 //! Argument constraints: what a value must satisfy, and when one constraint is at least as narrow as another
-//! (AAT draft sections 3.4 and 4.5).
+//! (AAT draft sections 3.4 and 4.5), the extension types of `docs/spec/constraints.md` included (section 3.5).
 //!
 //! Equality of values is one typed equality, the same in `check` and in `subsumes`: numbers by exact value (`1`, `1.0`
 //! and `1e0` are one number), strings by their characters without any normalisation, nothing across types.
 
+mod cidr;
+mod currency_amount;
+mod extension;
+mod fields;
+mod iban;
+mod members;
+mod path;
+mod pattern;
 mod subsume;
+mod time_window;
+mod url;
 
+pub(crate) use self::cidr::Network;
+pub(crate) use self::currency_amount::{Currency, Limits};
+pub use self::extension::Extension;
+pub(crate) use self::time_window::{Hours, Instant};
+pub use self::{
+    cidr::Cidr, currency_amount::CurrencyAmount, fields::Fields, iban::Iban, path::Path, pattern::Pattern,
+    time_window::TimeWindow, url::Url,
+};
 use crate::json::{Json, Number};
 use crate::limits::{CONSTRAINT_CLAUSES_MAX, CONSTRAINT_DEPTH_MAX};
 use crate::refusal::{Code, Refusal};
+use crate::token::claims::shown;
 
-/// One argument constraint (AAT draft section 3.4, table 2).
+/// One argument constraint (AAT draft section 3.4, table 2, and section 3.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Constraint {
     /// The argument equals this scalar.
@@ -31,6 +50,8 @@ pub enum Constraint {
     All(Vec<Constraint>),
     /// At least one of these holds.
     Any(Vec<Constraint>),
+    /// What one of the extension types asks for.
+    Extension(Extension),
 }
 
 /// Bounds of a number; an absent bound does not bind.
@@ -58,9 +79,10 @@ impl Range {
 }
 
 impl Constraint {
-    /// Reads the JSON form. Errs with `constraint.unknown` (a type that is not one of the nine, or none: the draft's
-    /// section 8.8 asks for a denial), `constraint.depth`, `limit.size` (more than 1,024 clauses or values) or
-    /// `token.claims` (a known type with a missing or wrong member).
+    /// Reads the JSON form. Errs with `constraint.unknown` (a type that is neither one of the nine nor of our
+    /// extensions, or none: the draft's section 8.8 asks for a denial; also an extension with a member that it does not
+    /// define), `constraint.depth`, `limit.size` (more than 1,024 clauses or values) or `token.claims` (a known type
+    /// with a missing or wrong member).
     pub fn from_json(json: &Json) -> Result<Self, Refusal> {
         read(json, 1)
     }
@@ -77,6 +99,7 @@ impl Constraint {
             Constraint::Wildcard => ("wildcard", vec![]),
             Constraint::All(clauses) => ("all", vec![("constraints", clauses_to_json(clauses))]),
             Constraint::Any(clauses) => ("any", vec![("constraints", clauses_to_json(clauses))]),
+            Constraint::Extension(extension) => (extension.kind(), extension.members()),
         };
         Json::object(members.into_iter().chain([("constraint_type", Json::from(kind))]))
     }
@@ -97,12 +120,13 @@ impl Constraint {
             Constraint::Wildcard => true,
             Constraint::All(clauses) => clauses.iter().all(|clause| clause.check(value)),
             Constraint::Any(clauses) => clauses.iter().any(|clause| clause.check(value)),
+            Constraint::Extension(extension) => extension.check(value),
         }
     }
 
     /// Whether every value that satisfies `self` also satisfies `parent`, by the closed list of pairs of the draft's
-    /// section 4.5: sound, and `false` for every pair that the list does not name. Time is polynomial: `all` is
-    /// matched by maximum matching.
+    /// section 4.5 and of the extensions' registrations: sound, and `false` for every pair that the lists do not name.
+    /// Time is polynomial: `all` is matched by maximum matching.
     pub fn subsumes(&self, parent: &Constraint) -> bool {
         subsume::subsumes(self, parent)
     }
@@ -156,13 +180,13 @@ fn read(json: &Json, depth: usize) -> Result<Constraint, Refusal> {
             }
             Constraint::Any(clauses)
         }
-        _ => {
-            let shown: String = kind.chars().take(64).collect();
-            return Err(Refusal::new(
-                Code::ConstraintUnknown,
-                format!("constraint type `{shown}` is not known"),
-            ));
-        }
+        _ => match Extension::read(kind, json) {
+            Some(extension) => Constraint::Extension(extension?),
+            None => {
+                let why = format!("constraint type `{}` is not known", shown(kind));
+                return Err(Refusal::new(Code::ConstraintUnknown, why));
+            }
+        },
     })
 }
 

@@ -50,3 +50,11 @@ pub const BUNDLE_BYTES_MAX: usize = 64 * 1_048_576;
 pub const TOKEN_JSON_DEPTH_MAX: usize = 128;
 /// Explicit denies of one token: a list that people can still read.
 pub const DENIES_MAX: usize = 1_024;
+/// Bytes of a web address that a `killick_url` constraint looks at: what servers take in one request line at ease.
+pub const URL_BYTES_MAX: usize = 2_048;
+/// Bytes of a path that a `killick_path` constraint looks at (`PATH_MAX` of Linux).
+pub const PATH_BYTES_MAX: usize = 4_096;
+/// Letters of a `killick_pattern`: its places fit into one machine word of 128 bits.
+pub const PATTERN_CHARS_MAX: usize = 127;
+/// Bytes of a text that a `killick_pattern` is held against: names and references, not documents.
+pub const PATTERN_VALUE_BYTES_MAX: usize = 4_096;

@@ -6,8 +6,11 @@
     reason = "a test stops where something is not as it must be"
 )]
 
+mod constraint_space;
+
 use std::collections::BTreeMap;
 
+use constraint_space::{Draws, TOPICS};
 use killick_proof::constraint::{Constraint, Range};
 use killick_proof::grammar::{ActionPattern, ActionSchemas, ArgumentSchema, Compiled, Grant, describe};
 use killick_proof::json::{Json, Number};
@@ -116,6 +119,127 @@ fn each_test_means_its_constraint() {
         assert_eq!(grant.permits[0].1["x"].to_json().to_text(), json, "{test}");
         assert_eq!(Grant::parse(&grant.to_string()).unwrap(), grant, "{grant}");
     }
+}
+
+#[test]
+fn each_extension_has_its_word() {
+    for (test, members, canonical) in [
+        (
+            r#"url("https://hooks.acme.example")"#,
+            r#"url","host":"hooks.acme.example","schemes":["https"]"#,
+            r#"url("https://hooks.acme.example/")"#,
+        ),
+        (
+            r#"url("wss,https://*.acme.example:8443/hooks/")"#,
+            r#"url","host_suffix":"acme.example","path_prefix":"/hooks/","port":8443,"schemes":["https","wss"]"#,
+            r#"url("https,wss://*.acme.example:8443/hooks/")"#,
+        ),
+        (r#"path ( "/srv/reports" )"#, r#"path","root":"/srv/reports""#, r#"path("/srv/reports")"#),
+        (r#"pattern("INV-*")"#, r#"pattern","pattern":"INV-*""#, r#"pattern("INV-*")"#),
+        ("iban", r#"iban""#, "iban"),
+        ("iban(NL, DE)", r#"iban","countries":["DE","NL"]"#, "iban(DE, NL)"),
+        (
+            r#"iban("DE89370400440532013000")"#,
+            r#"iban","ibans":["DE89370400440532013000"]"#,
+            r#"iban("DE89370400440532013000")"#,
+        ),
+        (
+            "money(EUR<=500, USD in 1..200.5, JPY >= 3, CHF, amount: value, currency: \"c c\")",
+            concat!(
+                r#"currency_amount","amount_member":"value","currency_member":"c c","limits":{"CHF":{},"#,
+                r#""EUR":{"max":"500.00"},"JPY":{"min":"3"},"USD":{"max":"200.50","min":"1.00"}}"#
+            ),
+            "money(CHF, EUR <= 500.00, JPY >= 3, USD in 1.00..200.50, amount: value, currency: \"c c\")",
+        ),
+        ("time", r#"time_window""#, "time"),
+        (
+            r#"time("2026-01-01T01:00:00+01:00".., daily "08:00".."18:00")"#,
+            r#"time_window","daily":{"from":"08:00","to":"18:00"},"not_before":"2026-01-01T00:00:00Z""#,
+            r#"time("2026-01-01T00:00:00Z".., daily "08:00".."18:00")"#,
+        ),
+        (
+            r#"time(.."2026-12-31T23:59:59.50Z")"#,
+            r#"time_window","not_after":"2026-12-31T23:59:59.5Z""#,
+            r#"time(.."2026-12-31T23:59:59.5Z")"#,
+        ),
+        (r#"time(daily "00:00".."24:00")"#, r#"time_window""#, "time"),
+        (
+            "fields(name, dob!, \"two words\")",
+            r#"fields","allowed":["dob","name","two words"],"required":["dob"]"#,
+            "fields(dob!, name, \"two words\")",
+        ),
+        ("fields()", r#"fields","allowed":[]"#, "fields()"),
+        (
+            r#"cidr("2001:db8::/32", "10.0.0.0/8")"#,
+            r#"cidr","networks":["10.0.0.0/8","2001:db8::/32"]"#,
+            r#"cidr("10.0.0.0/8", "2001:db8::/32")"#,
+        ),
+    ] {
+        let json = Json::parse(format!(r#"{{"constraint_type":"killick_{members}}}"#).as_bytes()).unwrap();
+        let grant = Grant::parse(&format!("a:b(x {test})")).unwrap_or_else(|error| panic!("{test}: {error}"));
+        assert_eq!(grant.permits[0].1["x"].to_json(), json, "{test}");
+        assert_eq!(grant.to_string(), format!("a:b(x {canonical})"));
+        assert_eq!(Grant::parse(&grant.to_string()).unwrap(), grant, "{grant}");
+    }
+    // They stand wherever a test does.
+    let text = r#"a:b(from? cidr("10.0.0.0/8"), x iban and not in {A} or == B)"#;
+    assert_eq!(Grant::parse(text).unwrap().to_string(), text);
+}
+
+#[test]
+fn errors_in_extensions_point_at_the_item() {
+    let mut wrong = Vec::new();
+    for (test, column, suggestion) in [
+        (r#"urll("https://acme.example/")"#, 7, Some("url")),
+        ("url", 10, None),
+        ("url(https)", 11, Some("\"")),
+        ("url()", 10, None),
+        (r#"url("acme.example")"#, 11, None),
+        (r#"url("ftp://acme.example")"#, 11, None),
+        (r#"url("https://ACME.example")"#, 11, None),
+        (r#"url("https://10.0.0.1/")"#, 11, None),
+        (r#"url("https://acme.example/../")"#, 11, None),
+        (r#"url("https://acme.example:0/")"#, 11, None),
+        (r#"path("srv")"#, 12, None),
+        (r#"path("/srv/")"#, 12, None),
+        (r#"path("/srv", "/etc")"#, 11, None),
+        (r#"pattern("a**b")"#, 15, None),
+        ("iban()", 11, None),
+        ("iban(DE, QQ)", 16, None),
+        (r#"iban(DE, "DE89370400440532013000")"#, 16, None),
+        (r#"iban("DE89370400440532013001")"#, 12, None),
+        ("iban(DE NL)", 15, Some(")")),
+        ("money(EUR <= 1.001)", 20, None),
+        ("money(EUR <= -1)", 20, None),
+        ("money(EUR <= 05)", 20, None),
+        ("money(EUR < 5)", 17, None),
+        ("money(JPY <= 5.0)", 20, None),
+        ("money(EUR, XAU)", 18, None),
+        ("money(EUR, EUR)", 18, None),
+        ("money(EUR in 5)", 21, Some("..")),
+        ("money(EUR in 5..4)", 7, None),
+        ("money(amount: value)", 7, None),
+        ("money(EUR, amount: currency)", 7, None),
+        ("money(EUR, sum: value)", 18, None),
+        ("time()", 11, None),
+        ("time(..)", 14, None),
+        (r#"time("2026-01-01")"#, 12, None),
+        (r#"time("2026-02-29T00:00:00Z"..)"#, 12, None),
+        (r#"time("2026-01-02T00:00:00Z".."2026-01-01T00:00:00Z")"#, 7, None),
+        (r#"time(daily "18:00".."08:00")"#, 12, None),
+        (r#"time(daily "08:00")"#, 25, Some("..")),
+        ("fields(a b)", 16, Some(")")),
+        ("fields(a, -)", 17, None),
+        (r#"cidr("10.0.0.1/8")"#, 12, None),
+        (r#"cidr("10.0.0.0/8", "10.0.0.1")"#, 26, None),
+        ("cidr()", 7, None),
+    ] {
+        let error = Grant::parse(&format!("a:b(x {test})")).expect_err(test);
+        if (error.column, error.suggestion.as_deref()) != (column, suggestion) {
+            wrong.push(format!("{test}: {error}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
@@ -263,12 +387,19 @@ fn number() -> impl Strategy<Value = Number> {
         .prop_map(|(digits, exponent)| Number::parse(&format!("{digits}e{exponent}")).unwrap())
 }
 
+/// Numbers to draw from, as proptest makes and shrinks them.
+fn rows() -> impl Strategy<Value = Vec<u32>> {
+    prop::collection::vec(any::<u32>(), 0..120)
+}
+
 /// Every constraint that the syntax can say; `and` and `or` join two or more.
 fn constraint() -> impl Strategy<Value = Constraint> {
     let values = || prop::collection::vec(value(), 0..4);
     let scalar = value().prop_filter("a scalar", |value| !matches!(value, Json::Array(_) | Json::Object(_)));
     let leaf = prop_oneof![
         Just(Constraint::Wildcard),
+        (prop::sample::select(TOPICS.to_vec()), rows())
+            .prop_map(|(topic, row)| Draws::new(row).constraint(topic, 0)),
         scalar.prop_map(Constraint::Exact),
         (prop::option::of(number()), prop::option::of(number()), any::<bool>(), any::<bool>()).prop_map(
             |(min, max, low, high)| Constraint::Range(Range {

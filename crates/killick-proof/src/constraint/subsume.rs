@@ -1,4 +1,5 @@
-//! When one constraint is at least as narrow as another: the closed list of pairs of AAT draft section 4.5.
+//! When one constraint is at least as narrow as another: the closed list of pairs of AAT draft section 4.5, and of
+//! `docs/spec/constraints.md` for the extension types.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -23,6 +24,12 @@ pub(super) fn subsumes(child: &Constraint, parent: &Constraint) -> bool {
         (Constraint::Any(child), Constraint::Any(parent)) => {
             !child.is_empty() && child.iter().all(|clause| parent.iter().any(|wider| subsumes(clause, wider)))
         }
+        // What the extensions' registrations permit across types: values that satisfy the extension may stand below it.
+        (Constraint::Exact(value), Constraint::Extension(parent)) => parent.check(value),
+        (Constraint::OneOf(values), Constraint::Extension(parent)) => {
+            values.iter().all(|value| parent.check(value))
+        }
+        (Constraint::Extension(child), Constraint::Extension(parent)) => child.subsumes(parent),
         // Any pair that section 4.5 does not permit is refused.
         _ => false,
     }

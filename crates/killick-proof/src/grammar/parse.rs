@@ -1,5 +1,7 @@
 //! The reader of the human syntax: recursive descent over characters, so that every error has its column.
 
+mod extension;
+
 use std::collections::BTreeMap;
 
 use super::print::is_name;
@@ -12,7 +14,10 @@ use crate::token::ConstraintMap;
 /// Characters of one grant: more is no longer something that people read.
 const GRANT_CHARS_MAX: usize = 65_536;
 /// What can follow an argument's name.
-const TESTS: [&str; 11] = ["<=", "<", ">=", ">", "==", "!=", "in", "not in", "has", "within", "number"];
+const TESTS: [&str; 19] = [
+    "<=", "<", ">=", ">", "==", "!=", "in", "not in", "has", "within", "number", "url", "path", "pattern",
+    "iban", "money", "time", "fields", "cidr",
+];
 
 pub(super) fn grant(text: &str) -> Result<Grant, GrammarError> {
     let mut reader = Reader { text: text.chars().collect(), at: 0 };
@@ -223,10 +228,13 @@ impl Reader {
             "has" => Ok(Constraint::Contains(self.set()?)),
             "within" => Ok(Constraint::Subset(self.set()?)),
             "number" => Ok(Constraint::Range(Range::default())),
-            _ => {
-                self.at = start;
-                self.wrong_word("a test is expected, such as `<= 500`, `== x` or `in {A, B}`", &TESTS)
-            }
+            _ => match self.extension(&word, start)? {
+                Some(extension) => Ok(Constraint::Extension(extension)),
+                None => {
+                    self.at = start;
+                    self.wrong_word("a test is expected, such as `<= 500`, `== x` or `in {A, B}`", &TESTS)
+                }
+            },
         }
     }
 

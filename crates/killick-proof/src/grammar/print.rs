@@ -1,5 +1,7 @@
 //! Grants and tokens in the human syntax.
 
+mod extension;
+
 use super::{ActionPattern, Grant};
 use crate::constraint::{Constraint, Range};
 use crate::json::Json;
@@ -31,7 +33,7 @@ pub(super) fn grant(grant: &Grant) -> String {
 
 /// `amount <= 500`, `cc?`, `memo`.
 pub(crate) fn print_argument(argument: &str, constraint: &Constraint) -> String {
-    let name = if is_name(argument) { argument.to_owned() } else { quoted(argument) };
+    let name = name(argument);
     match constraint {
         Constraint::Wildcard => name,
         Constraint::Any(clauses) => match clauses.as_slice() {
@@ -96,6 +98,7 @@ fn test(constraint: &Constraint) -> String {
             [only] => test(only),
             _ => joined(clauses, " or ", |clause| matches!(clause, Constraint::Any(_))),
         },
+        Constraint::Extension(extension) => extension::test(extension),
     }
 }
 
@@ -135,6 +138,10 @@ fn value(json: &Json) -> String {
         Json::String(text) if is_name(text) && !VALUE_WORDS.contains(&text.as_str()) => text.clone(),
         other => other.to_text(),
     }
+}
+
+fn name(text: &str) -> String {
+    if is_name(text) { text.to_owned() } else { quoted(text) }
 }
 
 fn quoted(text: &str) -> String {
