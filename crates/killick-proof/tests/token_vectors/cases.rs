@@ -115,8 +115,19 @@ impl Case {
 }
 
 /// Refused by us although the draft alone would permit them: what headers may say, and which keys are keys.
-pub(crate) const BEYOND_DRAFT: [&str; 7] =
-    ["small-order-key", "typ-other", "typ-number", "kid-path", "kid-number", "kid-stranger", "pop-other-typ"];
+pub(crate) const BEYOND_DRAFT: &[&str] = &[
+    "small-order-key",
+    "typ-other",
+    "typ-number",
+    "kid-path",
+    "kid-number",
+    "kid-stranger",
+    "header-jwk",
+    "header-jku",
+    "header-x5u",
+    "header-x5c",
+    "pop-other-typ",
+];
 
 pub(crate) const READ: &str = r#"{"read:invoices":{}}"#;
 pub(crate) const BOTH: &str = r#"{"execute:payments":{},"read:invoices":{}}"#;
