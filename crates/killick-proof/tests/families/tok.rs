@@ -39,14 +39,14 @@ fn tok_01_unsigned() {
 #[test]
 fn tok_02_public_key_as_secret() {
     let mut row = Row::new("TOK-02");
-    let public = *World::new().token_key.public().as_bytes();
+    let public = World::new().token_key.public().as_bytes().to_vec();
     // RFC 8410: the DER form of an Ed25519 key, and its PEM.
     let der =
-        [&[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00][..], &public].concat();
+        [&[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00][..], &public[..]].concat();
     use base64::Engine as _;
     let body = base64::engine::general_purpose::STANDARD.encode(&der);
     let pem = format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n");
-    for (form, secret) in [("PEM", pem.as_bytes()), ("DER", &der), ("raw", &public)] {
+    for (form, secret) in [("PEM", pem.as_bytes()), ("DER", &der[..]), ("raw", &public[..])] {
         let header = base64url(br#"{"alg":"HS256","typ":"aat+jwt"}"#);
         let input = format!("{header}.{}", base64url(&parts().0));
         let token = format!("{input}.{}", base64url(&hmac(secret, input.as_bytes())));

@@ -8,7 +8,6 @@
 //! `KILLICK_SEED` and `KILLICK_CASES` choose other chains and more of them.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a test stops where something is not as it must be, and says what it did"
