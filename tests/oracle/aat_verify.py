@@ -2,17 +2,22 @@
 draft-niyikiza-oauth-attenuating-agent-tokens-01 alone.
 
 It shares no code with killick and is kept small and slow on purpose: it is the oracle that the fast one is held against.
-It knows the draft only: killick's private claims, SPIFFE IDs and revocations are not its business.
+It knows the draft, and the RFCs that the draft builds on, only: killick's private claims, SPIFFE IDs, revocations and its
+stricter headers are not its business.
 
 Reads one JSON object a line on standard input:
     {"id", "chain": [JWS, ...], "anchors": [JWK, ...], "now": seconds, "tool", "args": JSON text, "pop": JWS or null,
      "audience": text or null, "lifetime_max": seconds}
+A `pop` of null asks for steps 1 to 6 alone. The chain's encoded form is its tokens joined by one character.
 and answers each with one line: {"id", "verdict": "permit" | "deny", "step": "4h" | null}.
 """
 
 import base64
+import decimal
 import hashlib
+import ipaddress
 import json
+import re
 import sys
 from decimal import Decimal, InvalidOperation
 
@@ -26,6 +31,9 @@ MAX_CONSTRAINT_DEPTH = 32
 MAX_IAT_SKEW = 30
 POP_TOLERANCE = 30
 ENTRY_TYPE = "attenuating_agent_token"
+
+# Sums of times are exact: no claim has more digits than this.
+decimal.setcontext(decimal.Context(prec=400, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN, traps=[InvalidOperation]))
 
 
 class Deny(Exception):
@@ -126,7 +134,8 @@ def check_header(token, step):
     """The header is read before the signature: it says which algorithm. Only Ed25519 is on this allow-list."""
     header = parse_json(from_base64url(split_jws(token, step)[0], step), step)
     require(isinstance(header, dict) and header.get("alg") in ("EdDSA", "Ed25519"), step)
-    require(not any(name in header for name in ("crit", "jku", "x5u", "x5c", "jwk", "b64")), step)
+    # RFC 7515 section 4.1.11: an extension that must be understood is not understood here.
+    require("crit" not in header, step)
 
 
 def signature_holds(token, jwk, step):
@@ -165,6 +174,36 @@ def scalar(value):
     return value is None or isinstance(value, (bool, str, Decimal))
 
 
+def jcs(value):
+    """RFC 8785. Its input is I-JSON (section 3.1), so a number that a double does not hold has no canonical form."""
+    if isinstance(value, dict):
+        members = sorted(value.items(), key=lambda item: item[0].encode("utf-16-be"))
+        return "{" + ",".join(jcs(name) + ":" + jcs(member) for name, member in members) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(jcs(item) for item in value) + "]"
+    if isinstance(value, Decimal):
+        return jcs_number(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def jcs_number(value):
+    """ECMAScript's Number::toString, by way of the shortest digits that Python finds too."""
+    double = float(value)
+    require(abs(double) < float("inf") and Decimal(repr(double)) == value, "7f")
+    if double == 0:
+        return "0"
+    sign, digits, exponent = Decimal(repr(double)).normalize().as_tuple()
+    digits, sign = "".join(map(str, digits)), "-" if sign else ""
+    point = len(digits) + exponent
+    if 0 < point <= 21:
+        whole, rest = digits[:point].ljust(point, "0"), digits[point:]
+        return sign + whole + ("." + rest if rest else "")
+    if -6 < point <= 0:
+        return sign + "0." + "0" * -point + digits
+    rest = "." + digits[1:] if digits[1:] else ""
+    return f"{sign}{digits[0]}{rest}e{point - 1:+d}"
+
+
 # --- constraints: sections 3.4 and 4.5 -----------------------------------------------------------------------------------
 
 LISTS = {"one_of": "values", "not_one_of": "excluded", "contains": "required", "subset": "allowed"}
@@ -186,7 +225,6 @@ def check_form(constraint, step, depth=1):
         require(isinstance(constraint.get(LISTS[kind]), list), step)
     elif kind in ("all", "any"):
         require(isinstance(constraint.get("constraints"), list), step)
-        require(kind == "all" or constraint["constraints"], step)
         for clause in constraint["constraints"]:
             check_form(clause, step, depth + 1)
     else:
@@ -262,7 +300,7 @@ def subsumes(child, parent):
     if c == "subset":
         return subset_of(child["allowed"], parent["allowed"])
     if c == "any":
-        return all(any(subsumes(d, q) for q in parent["constraints"]) for d in child["constraints"])
+        return bool(child["constraints"]) and all(any(subsumes(d, q) for q in parent["constraints"]) for d in child["constraints"])
     if c == "all":
         return match_all(parent["constraints"], child["constraints"])
     return False
@@ -295,7 +333,7 @@ def number(claims, name, step):
 
 def natural(claims, name, step):
     value = number(claims, name, step)
-    require(value >= 0 and value == value.to_integral_value(), step)
+    require(0 <= value < 2**64 and value == value.to_integral_value(), step)
     return int(value)
 
 
@@ -317,10 +355,26 @@ def tools_of(claims, step):
     return tools
 
 
+PCHAR = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"
+REG_NAME = r"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*"
+AUTHORITY = rf"(?:(?:{REG_NAME}|:)*@)?(?:{REG_NAME}|\[(?P<literal>[^\]]*)\])(?::[0-9]*)?"
+URI = re.compile(
+    rf"[A-Za-z][A-Za-z0-9+.-]*:(?://{AUTHORITY}(?:/{PCHAR}*)*|(?!//)(?:{PCHAR}|/)*)"
+    rf"(?:\?(?:{PCHAR}|[/?])*)?(?:\#(?:{PCHAR}|[/?])*)?"
+)
+FUTURE = re.compile(r"[vV][0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+")
+
+
 def is_uri(text):
-    scheme, colon, rest = text.partition(":")
-    return bool(colon and rest and scheme[:1].isalpha() and all(c.isalnum() or c in "+-." for c in scheme)
-                and text.isascii() and " " not in text)
+    """RFC 3986 appendix A."""
+    found = URI.fullmatch(text)
+    literal = found and found["literal"]
+    if literal is None or FUTURE.fullmatch(literal):
+        return bool(found)
+    try:
+        return ipaddress.IPv6Address(literal) is not None and "%" not in literal
+    except ValueError:
+        return False
 
 
 def check_holder(claims, step):
@@ -340,7 +394,7 @@ def verify(case):
     chain, now = case["chain"], Decimal(case["now"])
     require(chain, "1")
     require(all(len(token) <= MAX_TOKEN_SIZE for token in chain), "2a")
-    require(sum(len(token) for token in chain) <= MAX_STACK_SIZE, "2b")
+    require(sum(len(token) for token in chain) + len(chain) - 1 <= MAX_STACK_SIZE, "2b")
     seen = set()
     for token in chain:
         payload = parse_json(from_base64url(split_jws(token, "2c")[1], "2c"), "2c")
@@ -439,7 +493,7 @@ def verify_pop(case, leaf, args, now):
     if case.get("audience") is not None:
         require(pop.get("aat_aud") == case["audience"], "7d")
     require(pop.get("aat_tool") == case["tool"], "7e")
-    require(isinstance(pop.get("hta"), dict) and equal(pop["hta"], args), "7f")
+    require(isinstance(pop.get("hta"), dict) and jcs(pop["hta"]) == jcs(args), "7f")
     require(abs(number(pop, "iat", "7g") - now) <= POP_TOLERANCE, "7g")
 
 

@@ -1,6 +1,6 @@
 //! Narrowing a chain by one link. There is no function that widens.
 
-use crate::chain::{Chain, check_link, refuse_denied_tools};
+use crate::chain::{Chain, check_jti, check_link, refuse_denied_tools};
 use crate::constraint::Constraint;
 use crate::grammar::ActionPattern;
 use crate::keys::{PublicKey, SigningKey};
@@ -79,6 +79,7 @@ pub fn attenuate(
 /// registered only the gateway's directory knows.
 fn private_claims(leaf: &Claims, attenuation: &Attenuation) -> Result<Option<PrivateClaims>, Refusal> {
     let Some(parent) = &leaf.killick else { return Ok(None) };
+    check_jti(&attenuation.jti)?;
     if attenuation.holder.trust_domain() != parent.holder.trust_domain() {
         return refuse(Code::ChainDomain, "the new holder is of another trust domain");
     }

@@ -16,7 +16,7 @@ use crate::token::claims::shown;
 use crate::token::{Claims, Origin};
 
 pub(crate) use self::links::check_link;
-pub(crate) use self::profile::refuse_denied_tools;
+pub(crate) use self::profile::{check_jti, refuse_denied_tools};
 
 /// A chain of tokens. Inside [`crate::Verified`] its links have passed steps 1 to 5 of the draft's section 7; step 6
 /// is [`Chain::check`], step 7 the request signature or the PoP JWT.

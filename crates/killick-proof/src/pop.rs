@@ -9,6 +9,7 @@ use crate::refusal::{Code, Refusal};
 use crate::time::UnixTime;
 use crate::token::claims::shown;
 use crate::token::jws::{self, Jws};
+use crate::token::numeric_date::NumericDate;
 
 /// The JWS `typ` of a PoP JWT (ours: the draft names none).
 pub const POP_TYP: &str = "aat-pop+jwt";
@@ -20,7 +21,7 @@ pub const POP_TOLERANCE_SECS: u64 = 30;
 pub struct Pop {
     /// Fresh for every PoP JWT; a UUIDv4.
     pub jti: String,
-    /// Seconds since the epoch.
+    /// Seconds since the epoch; as read, rounded down.
     pub iat: u64,
     /// The `jti` of the leaf token.
     pub token: String,
@@ -88,7 +89,7 @@ fn verify(
     if !jws.is_signed_by(key) || header.kid.is_some_and(|kid| kid != key.id().as_str()) {
         return refuse(Code::PopMismatch, "the proof is not signed by the leaf's holder");
     }
-    let read = read(&jws.claims()?)?;
+    let (read, made) = read(&jws.claims()?)?;
     // 7c.
     if read.token != chain.leaf().jti {
         return refuse(Code::PopMismatch, "the proof is for another token");
@@ -107,14 +108,15 @@ fn verify(
         return refuse(Code::PopArguments, "the proof is for other arguments");
     }
     // 7g.
-    let made = UnixTime::from_secs(read.iat);
+    let now = NumericDate::of(now);
     if made > now.plus_secs(POP_TOLERANCE_SECS) || now > made.plus_secs(POP_TOLERANCE_SECS) {
         return refuse(Code::PopTime, "the proof was made more than 30 seconds from now");
     }
     Ok(read)
 }
 
-fn read(payload: &Json) -> Result<Pop, Refusal> {
+/// The claims, and the exact `iat`, which may have a fraction.
+fn read(payload: &Json) -> Result<(Pop, NumericDate), Refusal> {
     let wrong =
         |name: &str| Refusal::new(Code::TokenClaims, format!("the proof's `{name}` is missing or wrong"));
     let text =
@@ -123,16 +125,15 @@ fn read(payload: &Json) -> Result<Pop, Refusal> {
     if jti.is_empty() {
         return Err(wrong("jti"));
     }
-    Ok(Pop {
+    let iat = payload.get("iat").and_then(NumericDate::read).ok_or_else(|| wrong("iat"))?;
+    let pop = Pop {
         jti,
-        iat: payload
-            .get("iat")
-            .and_then(Json::as_number)
-            .and_then(crate::json::Number::as_u64)
-            .ok_or_else(|| wrong("iat"))?,
+        iat: iat.floor(),
         token: text("aat_id")?,
         tool: text("aat_tool")?,
-        audience: payload.get("aat_aud").map(|_| text("aat_aud")).transpose()?,
+        // Looked at only where the audience is bound (step 7d); what is no text names none.
+        audience: payload.get("aat_aud").and_then(Json::as_str).map(str::to_owned),
         args: payload.get("hta").and_then(Json::as_object).cloned().ok_or_else(|| wrong("hta"))?,
-    })
+    };
+    Ok((pop, iat))
 }

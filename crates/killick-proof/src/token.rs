@@ -2,6 +2,8 @@
 
 pub(crate) mod claims;
 pub(crate) mod jws;
+pub(crate) mod numeric_date;
+mod uri;
 
 use std::collections::BTreeMap;
 
@@ -83,9 +85,9 @@ pub struct Claims {
     pub jti: String,
     /// Authority URI (root) or RFC 9278 thumbprint URI (derived).
     pub iss: String,
-    /// Seconds since the epoch.
+    /// Seconds since the epoch; of a foreign token's fraction (RFC 7519 section 2) rounded up.
     pub iat: u64,
-    /// Seconds since the epoch.
+    /// Seconds since the epoch; of a foreign token's fraction rounded down.
     pub exp: u64,
     /// The holder's key (`cnf.jwk`).
     pub holder_key: PublicKey,

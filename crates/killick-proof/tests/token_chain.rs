@@ -264,6 +264,32 @@ fn our_claim_is_closed_and_ours_is_the_only_typ() {
 }
 
 #[test]
+fn an_id_of_ours_is_a_uuid_of_version_7_in_one_spelling() {
+    let world = World::new();
+    let bot = agent_key("invoice-bot");
+    let root = |jti: &str| {
+        let mut claims = world.root_claims("invoice-bot", read_only());
+        claims.jti = jti.to_owned();
+        claims.sign(&world.token_key)
+    };
+    let good = uuid(1);
+    verify(&world, &root(&good)).unwrap();
+    let version_4 = format!("{}4{}", &good[..14], &good[15..]);
+    for jti in [
+        good.to_uppercase(),
+        good.replace('-', ""),
+        format!("urn:uuid:{good}"),
+        version_4,
+        "any text".to_owned(),
+    ] {
+        assert_eq!(code(verify(&world, &root(&jti))), Code::TokenClaims, "{jti}");
+        let change = |claims: &mut Claims| claims.jti = jti.clone();
+        let chain = link(&root(&good), &bot, ["invoice-bot", "invoice-bot/a"], read_only(), change);
+        assert_eq!(code(verify(&world, &chain)), Code::TokenClaims, "{jti} in a link");
+    }
+}
+
+#[test]
 fn what_is_revoked_stays_revoked_for_every_link() {
     let chain = three_links(&World::new());
     let refused = |change: &dyn Fn(&mut World)| {

@@ -279,6 +279,107 @@ pub enum TokenCommand {
     Explain(ExplainArgs),
     /// Derive a narrower token for a sub-agent
     Attenuate(AttenuateArgs),
+    /// Say in words what one token grants less or more than another
+    Diff {
+        /// The token to compare with: an agent's name, a file, or `-`
+        #[arg(value_name = "NAME|FILE")]
+        a: String,
+        /// The token that is compared
+        #[arg(value_name = "NAME|FILE")]
+        b: String,
+    },
+    /// Find what is granted too broadly, unused, or too finely
+    Lint {
+        /// An agent's name, a file, or `-` (default: the only agent here)
+        #[arg(value_name = "NAME|FILE")]
+        what: Option<String>,
+    },
+    /// Verify anybody's chain of Attenuating Agent Tokens, a call under it, and its proof of possession
+    Verify(TokenVerifyArgs),
+    /// Sign a token of anybody's: a root, a link below a chain, or a proof of possession
+    Sign(TokenSignArgs),
+    /// Print the public half of a key as a JWK; the key is made if the file is not there
+    Key {
+        /// A file with a private JWK
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+/// `killick token verify`
+#[derive(Clone, Debug, Args)]
+pub struct TokenVerifyArgs {
+    /// A key that may have signed the root, as a JWK or a set of them; may be given more than once
+    #[arg(long, value_name = "KEY.jwk", required = true)]
+    pub anchor: Vec<PathBuf>,
+    /// The chain: one JWS a line, root first; `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    pub chain: PathBuf,
+    /// The tool that is to be invoked
+    #[arg(long, value_name = "TOOL")]
+    pub tool: String,
+    /// Its arguments, a JSON object
+    #[arg(long, value_name = "JSON", default_value = "{}")]
+    pub args: String,
+    /// The proof of possession, a JWS; without it steps 1 to 6 alone are judged
+    #[arg(long, value_name = "FILE")]
+    pub pop: Option<PathBuf>,
+    /// For whom the proof must be meant
+    #[arg(long, value_name = "NAME", requires = "pop")]
+    pub audience: Option<String>,
+    /// The moment to judge by: seconds since the epoch, or RFC 3339 (default: now)
+    #[arg(long, value_name = "TIME", value_parser = crate::commands::token::jwk::moment)]
+    pub now: Option<killick_proof::UnixTime>,
+    /// The longest lifetime of a token, e.g. 90d (default: 1d)
+    #[arg(long, value_name = "TIME", value_parser = crate::duration::parse)]
+    pub lifetime_max: Option<u64>,
+}
+
+/// `killick token sign`
+#[derive(Clone, Debug, Args)]
+pub struct TokenSignArgs {
+    /// The signer's private key: a JWK, or an agent's key file
+    #[arg(long, value_name = "KEY.jwk")]
+    pub key: PathBuf,
+    /// Claims to sign, a JSON object; what it leaves open is filled in
+    #[arg(long, value_name = "FILE")]
+    pub claims: Option<PathBuf>,
+    /// What is granted, as people write it, word for word
+    #[arg(long, value_name = "GRANT")]
+    pub grant: Option<String>,
+    /// The new holder's public key
+    #[arg(long, value_name = "KEY.jwk")]
+    pub holder: Option<PathBuf>,
+    /// URI of who issues a root
+    #[arg(long, value_name = "URI", conflicts_with = "below")]
+    pub issuer: Option<String>,
+    /// The chain to add a link to, or to prove possession of: one JWS a line, root first; `-` for standard input
+    #[arg(long, value_name = "FILE")]
+    pub below: Option<PathBuf>,
+    /// The key that signed the chain's root
+    #[arg(long, value_name = "KEY.jwk")]
+    pub anchor: Vec<PathBuf>,
+    /// For how long, e.g. 10m (default: 1h, and never longer than the token above)
+    #[arg(long = "for", value_name = "TIME", value_parser = crate::duration::parse)]
+    pub lasting: Option<u64>,
+    /// The deepest link that may follow (default: none)
+    #[arg(long, value_name = "N")]
+    pub max_depth: Option<u64>,
+    /// Sign a proof of possession for one call instead of a token
+    #[arg(long, requires_all = ["below", "tool"], conflicts_with_all = ["claims", "grant", "holder", "anchor"])]
+    pub pop: bool,
+    /// The tool that is called
+    #[arg(long, value_name = "TOOL", requires = "pop")]
+    pub tool: Option<String>,
+    /// Its arguments, a JSON object
+    #[arg(long, value_name = "JSON", requires = "pop")]
+    pub args: Option<String>,
+    /// For whom the proof is meant
+    #[arg(long, value_name = "NAME", requires = "pop")]
+    pub audience: Option<String>,
+    /// The moment of signing: seconds since the epoch, or RFC 3339 (default: now)
+    #[arg(long, value_name = "TIME", value_parser = crate::commands::token::jwk::moment)]
+    pub now: Option<killick_proof::UnixTime>,
 }
 
 /// `killick token grant`

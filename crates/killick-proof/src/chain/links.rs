@@ -8,8 +8,9 @@ use crate::keys::{PublicKey, base64url, sha256};
 use crate::limits::{CHAIN_BYTES_MAX, CLOCK_SKEW_SECS, DELEGATION_DEPTH_MAX, TOKEN_JSON_DEPTH_MAX};
 use crate::refusal::{Code, Refusal};
 use crate::time::UnixTime;
-use crate::token::claims::shown;
+use crate::token::claims::{date, shown};
 use crate::token::jws::{Header, Jws};
+use crate::token::numeric_date::NumericDate;
 use crate::token::{Claims, TOKEN_TYP, Tools};
 
 /// The `typ` that other issuers of JWTs write (RFC 7519 section 5.1). The draft names none, so it is accepted for
@@ -24,8 +25,8 @@ pub(super) fn verify(compact: &str, anchors: &Anchors<'_>, now: UnixTime) -> Res
     let header = name_link(0, root_jws.header().and_then(permitted))?;
     let mut is_typed = header.typ.as_deref() == Some(TOKEN_TYP);
     let anchor = name_link(0, find_anchor(root_jws, &header, anchors))?;
-    let root = name_link(0, require_jti(root_has_jti).and_then(|()| read(root_jws)))?;
-    name_link(0, check_root(&root, anchors, now))?;
+    let (root, mut times) = name_link(0, require_jti(root_has_jti).and_then(|()| read(root_jws)))?;
+    name_link(0, check_root(&root, &times, anchors, now))?;
 
     let mut links = vec![root];
     let mut parent_jws = root_jws;
@@ -36,14 +37,15 @@ pub(super) fn verify(compact: &str, anchors: &Anchors<'_>, now: UnixTime) -> Res
             let header = jws.header().and_then(permitted)?;
             verify_signature(jws, &header, &parent.holder_key, parent_jws)?;
             require_jti(has_jti)?;
-            let child = read(jws)?;
-            check_link(parent, &child, now)?;
+            let (child, child_times) = read(jws)?;
+            check_link_at((parent, &times), (&child, &child_times), now)?;
             check_linkage(&child, parent_jws)?;
-            Ok((child, header.typ.as_deref() == Some(TOKEN_TYP)))
+            Ok((child, child_times, header.typ.as_deref() == Some(TOKEN_TYP)))
         };
-        let (child, typed) = name_link(index, link())?;
+        let (child, child_times, typed) = name_link(index, link())?;
         is_typed &= typed;
         links.push(child);
+        times = child_times;
         parent_jws = jws;
     }
     let chain = Chain {
@@ -107,8 +109,22 @@ fn permitted(header: Header) -> Result<Header, Refusal> {
     }
 }
 
-fn read(jws: &Jws<'_>) -> Result<Claims, Refusal> {
-    Claims::from_json(&jws.claims()?)
+fn read(jws: &Jws<'_>) -> Result<(Claims, Times), Refusal> {
+    let payload = jws.claims()?;
+    let claims = Claims::from_json(&payload)?;
+    Ok((claims, Times { iat: date(&payload, "iat")?, exp: date(&payload, "exp")? }))
+}
+
+/// A token's times as they were signed; those of its [`Claims`] are rounded.
+struct Times {
+    iat: NumericDate,
+    exp: NumericDate,
+}
+
+impl Times {
+    fn of(claims: &Claims) -> Self {
+        Self { iat: NumericDate::from_secs(claims.iat), exp: NumericDate::from_secs(claims.exp) }
+    }
 }
 
 /// Step 3b: the anchor that signed the root.
@@ -157,23 +173,24 @@ fn has_parent_hash(jws: &Jws<'_>) -> bool {
 }
 
 /// Steps 3c to 3n.
-fn check_root(root: &Claims, anchors: &Anchors<'_>, now: UnixTime) -> Result<(), Refusal> {
+fn check_root(root: &Claims, times: &Times, anchors: &Anchors<'_>, now: UnixTime) -> Result<(), Refusal> {
     if root.del_depth != 0 {
         return refuse(Code::ChainDepth, "the root's `del_depth` is not 0");
     }
     if root.par_hash.is_some() {
         return refuse(Code::ChainOrder, "a derived token stands where the root must");
     }
-    if UnixTime::from_secs(root.exp) <= now {
+    let now = NumericDate::of(now);
+    if times.exp <= now {
         return refuse(Code::TokenExpired, format!("it expired at {}", root.exp));
     }
-    if UnixTime::from_secs(root.iat) > now.plus_secs(CLOCK_SKEW_SECS) {
+    if times.iat > now.plus_secs(CLOCK_SKEW_SECS) {
         return refuse(Code::ClockSkew, format!("its `iat` {} is in the future", root.iat));
     }
-    if root.exp <= root.iat {
+    if times.exp <= times.iat {
         return refuse(Code::ChainLifetime, "it expires before it begins");
     }
-    if root.exp > root.iat.saturating_add(anchors.lifetime_secs_max) {
+    if times.exp > times.iat.plus_secs(anchors.lifetime_secs_max) {
         return refuse(
             Code::ChainLifetime,
             format!("it lives longer than {} seconds", anchors.lifetime_secs_max),
@@ -189,8 +206,17 @@ fn check_root(root: &Claims, anchors: &Anchors<'_>, now: UnixTime) -> Result<(),
     Ok(())
 }
 
-/// Steps 4c to 4p: what a derived token's claims must be, given its parent's. The detail names the invariant.
+/// Steps 4c to 4p for claims in whole seconds, as ours are.
 pub(crate) fn check_link(parent: &Claims, child: &Claims, now: UnixTime) -> Result<(), Refusal> {
+    check_link_at((parent, &Times::of(parent)), (child, &Times::of(child)), now)
+}
+
+/// Steps 4c to 4p: what a derived token's claims must be, given its parent's. The detail names the invariant.
+fn check_link_at(
+    (parent, parent_times): (&Claims, &Times),
+    (child, child_times): (&Claims, &Times),
+    now: UnixTime,
+) -> Result<(), Refusal> {
     // Steps 4b1 to 4b4 hold since the claims were read; of 4b5 this is what is left.
     if child.par_hash.is_none() {
         return refuse(Code::ChainOrder, "a root token stands where a derived token must");
@@ -199,7 +225,7 @@ pub(crate) fn check_link(parent: &Claims, child: &Claims, now: UnixTime) -> Resu
         return refuse(Code::ChainIssuer, "I1: its `iss` is not the key of the holder above it");
     }
     check_depth(parent, child)?;
-    check_lifetime(parent, child, now)?;
+    check_lifetime(parent_times, child_times, &NumericDate::of(now))?;
     if child.del_depth > child.del_max_depth {
         return refuse(Code::ChainDepth, "I2: its `del_depth` is above its own `del_max_depth`");
     }
@@ -225,18 +251,18 @@ fn check_depth(parent: &Claims, child: &Claims) -> Result<(), Refusal> {
 }
 
 /// Steps 4h to 4l.
-fn check_lifetime(parent: &Claims, child: &Claims, now: UnixTime) -> Result<(), Refusal> {
+fn check_lifetime(parent: &Times, child: &Times, now: &NumericDate) -> Result<(), Refusal> {
     if child.exp > parent.exp {
         return refuse(Code::ChainLifetime, "I3: it expires after its parent");
     }
-    if UnixTime::from_secs(child.exp) <= now {
-        return refuse(Code::TokenExpired, format!("I3: it expired at {}", child.exp));
+    if child.exp <= *now {
+        return refuse(Code::TokenExpired, format!("I3: it expired at {}", child.exp.floor()));
     }
     if child.iat < parent.iat {
         return refuse(Code::ChainLifetime, "I3: its `iat` is before its parent's");
     }
-    if UnixTime::from_secs(child.iat) > now.plus_secs(CLOCK_SKEW_SECS) {
-        return refuse(Code::ChainLifetime, format!("I3: its `iat` {} is in the future", child.iat));
+    if child.iat > now.plus_secs(CLOCK_SKEW_SECS) {
+        return refuse(Code::ChainLifetime, format!("I3: its `iat` {} is in the future", child.iat.ceil()));
     }
     if child.exp <= child.iat {
         return refuse(Code::ChainLifetime, "I3: it expires before it begins");

@@ -19,6 +19,9 @@ pub(super) fn verify(chain: &Chain, trust: &TrustBundle, now: UnixTime) -> Resul
         return refuse(Code::TokenTyp, "a token of the chain does not state the `typ` aat+jwt");
     }
     let links = private_links(chain)?;
+    for (index, (claims, _)) in links.iter().enumerate() {
+        name_link(index, check_jti(&claims.jti))?;
+    }
     // What is revoked is said before what is wrong: an off-boarded agent has no keys left to be bound to.
     for (index, (claims, private)) in links.iter().enumerate() {
         name_link(index, check_alive(claims, private, trust))?;
@@ -45,6 +48,20 @@ fn private_links(chain: &Chain) -> Result<Vec<(&Claims, &PrivateClaims)>, Refusa
         name_link(index, private.map(|private| (claims, private)).ok_or_else(missing))
     };
     chain.links.iter().enumerate().map(with_private).collect()
+}
+
+/// A token of ours has a UUIDv7 for its id, in the one spelling of AAT draft section 3.2: lower case, with hyphens. So an
+/// id that was revoked has no other form.
+pub(crate) fn check_jti(jti: &str) -> Result<(), Refusal> {
+    let is_one = |id: uuid::Uuid| {
+        id.get_version_num() == 7
+            && id.get_variant() == uuid::Variant::RFC4122
+            && id.hyphenated().to_string() == jti
+    };
+    if uuid::Uuid::try_parse(jti).is_ok_and(is_one) {
+        return Ok(());
+    }
+    refuse(Code::TokenClaims, "its `jti` is no UUIDv7 in lower case")
 }
 
 /// Nothing about this link is revoked, suspended or foreign.

@@ -51,6 +51,25 @@ impl Number {
         i64::try_from(self.digits.len()).is_ok_and(|count| count <= self.point)
     }
 
+    /// A number that is not negative, as its whole part and the exact rest below one; a whole part beyond `u64`
+    /// saturates. `None` for a negative number.
+    pub(crate) fn split_at_point(&self) -> Option<(u64, Self)> {
+        if self.negative {
+            return None;
+        }
+        let Ok(whole_digits @ 1..) = usize::try_from(self.point) else { return Some((0, self.clone())) };
+        let (whole, rest) = self.digits.split_at(whole_digits.min(self.digits.len()));
+        let whole = Self { negative: false, digits: whole.to_owned(), point: self.point };
+        let places = i64::try_from(rest.len()).unwrap_or(i64::MAX);
+        Some((whole.trimmed().integer().unwrap_or(u64::MAX), Self::normal(false, rest, -places)))
+    }
+
+    /// Without zeros at the end of the digits.
+    fn trimmed(mut self) -> Self {
+        self.digits.truncate(self.digits.trim_end_matches('0').len());
+        self
+    }
+
     /// Decimal text with the exact value: valid JSON, one spelling for one value, in the layout that ECMAScript
     /// gives a double (plain up to 21 integer digits, then with an exponent). Never longer than the digits and 25
     /// characters more.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::numeric_date::NumericDate;
+use super::uri::is_uri;
 use super::{CatalogueRef, Claims, ConstraintMap, Model, Origin, PrivateClaims, Tools};
 use crate::constraint::Constraint;
 use crate::grammar::ActionPattern;
@@ -33,8 +35,9 @@ pub(super) fn read(payload: &Json) -> Result<Claims, Refusal> {
     Ok(Claims {
         jti: jti.to_owned(),
         iss: read_issuer(payload)?,
-        iat: natural(payload, "iat", Code::TokenClaims)?,
-        exp: natural(payload, "exp", Code::TokenClaims)?,
+        // Rounded inward: neither is ever earlier, or later, than what was signed.
+        iat: date(payload, "iat")?.ceil(),
+        exp: date(payload, "exp")?.floor(),
         holder_key: read_holder_key(payload)?,
         del_depth: natural(payload, "del_depth", Code::ChainDepth)?,
         del_max_depth: natural(payload, "del_max_depth", Code::ChainDepth)?,
@@ -72,16 +75,6 @@ pub(super) fn write(claims: &Claims) -> Json {
 fn read_issuer(payload: &Json) -> Result<String, Refusal> {
     let issuer = text(payload, "iss")?;
     if is_uri(issuer) { Ok(issuer.to_owned()) } else { wrong("`iss` is no URI") }
-}
-
-/// A scheme, a colon and something after it, of the characters of RFC 3986.
-fn is_uri(text: &str) -> bool {
-    text.split_once(':').is_some_and(|(scheme, rest)| {
-        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
-            && !rest.is_empty()
-            && rest.bytes().all(|b| b.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&b))
-    })
 }
 
 /// AAT draft section 7 steps 3l and 4b2. A private or symmetric member is refused and never shown.
@@ -233,6 +226,17 @@ fn optional_text(json: &Json, name: &str) -> Result<Option<String>, Refusal> {
     match json.get(name) {
         None => Ok(None),
         Some(_) => text(json, name).map(|text| Some(text.to_owned())),
+    }
+}
+
+/// A NumericDate of RFC 7519 section 2, from the epoch on.
+pub(crate) fn date(payload: &Json, name: &str) -> Result<NumericDate, Refusal> {
+    match payload.get(name) {
+        None => wrong(format!("`{name}` is missing")),
+        Some(claim) => match NumericDate::read(claim) {
+            Some(date) => Ok(date),
+            None => wrong(format!("`{name}` is no time in seconds")),
+        },
     }
 }
 

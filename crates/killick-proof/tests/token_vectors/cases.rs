@@ -76,6 +76,9 @@ pub(crate) struct Case {
     pub(crate) args: String,
     pub(crate) pop: Option<String>,
     pub(crate) audience: Option<&'static str>,
+    /// Which signers are trust anchors.
+    pub(crate) anchors: Vec<u64>,
+    pub(crate) lifetime_max: u64,
     pub(crate) code: Option<&'static str>,
 }
 
@@ -90,6 +93,8 @@ impl Case {
             args: "{}".to_owned(),
             pop: None,
             audience: None,
+            anchors: vec![0],
+            lifetime_max: 86_400,
             code: (!code.is_empty()).then_some(code),
         }
     }
@@ -97,14 +102,15 @@ impl Case {
     pub(crate) fn to_json(&self) -> Json {
         let verdict = if self.code.is_none() { "permit" } else { "deny" };
         let optional = |text: Option<&str>| text.map_or(Json::Null, Json::from);
+        let jwk = |number: &u64| json(&signer(*number).public().to_jwk().to_string());
         Json::object([
             ("id", Json::from(self.id)),
             ("note", Json::from(self.note.as_str())),
             ("beyond_draft", Json::from(BEYOND_DRAFT.contains(&self.id))),
             ("chain", Json::Array(self.chain.iter().map(|token| Json::from(token.as_str())).collect())),
-            ("anchors", Json::Array(vec![json(&signer(0).public().to_jwk().to_string())])),
+            ("anchors", Json::Array(self.anchors.iter().map(jwk).collect())),
             ("now", Json::from(self.now)),
-            ("lifetime_max", Json::from(86_400_u64)),
+            ("lifetime_max", Json::from(self.lifetime_max)),
             ("tool", Json::from(self.tool.as_str())),
             ("args", Json::from(self.args.as_str())),
             ("pop", optional(self.pop.as_deref())),
@@ -115,8 +121,19 @@ impl Case {
 }
 
 /// Refused by us although the draft alone would permit them: what headers may say, and which keys are keys.
-pub(crate) const BEYOND_DRAFT: [&str; 7] =
-    ["small-order-key", "typ-other", "typ-number", "kid-path", "kid-number", "kid-stranger", "pop-other-typ"];
+pub(crate) const BEYOND_DRAFT: &[&str] = &[
+    "small-order-key",
+    "typ-other",
+    "typ-number",
+    "kid-path",
+    "kid-number",
+    "kid-stranger",
+    "header-jwk",
+    "header-jku",
+    "header-x5u",
+    "header-x5c",
+    "pop-other-typ",
+];
 
 pub(crate) const READ: &str = r#"{"read:invoices":{}}"#;
 pub(crate) const BOTH: &str = r#"{"execute:payments":{},"read:invoices":{}}"#;

@@ -1,7 +1,7 @@
 //! The vectors of constraints, arguments and proofs of possession.
 
 use killick_proof::fixtures::{NOW, uuid};
-use killick_proof::keys::{base64url, sha256};
+use killick_proof::keys::{SigningKey, base64url, sha256};
 
 use crate::cases::*;
 use crate::text;
@@ -319,6 +319,29 @@ pub(crate) fn arguments() -> Vec<Case> {
         case
     })
     .collect()
+}
+
+/// A call of `pay` under two links, with a proof whose payload `change` may alter before `holder` signs it.
+pub(crate) fn proof(
+    id: &'static str,
+    change: impl Fn(String) -> String,
+    holder: &SigningKey,
+    code: &'static str,
+) -> Case {
+    const PAY: &str = r#"{"pay":{"amount":{"constraint_type":"range","max":100}}}"#;
+    let mut case = Case::new(id, "", chain(&[PAY, PAY]), code);
+    let claims = json(&format!(
+        r#"{{"jti":"{}","iat":{},"aat_id":"{}","aat_tool":"pay","aat_aud":"https://g1.example","hta":{{"amount":1}}}}"#,
+        uuid(902),
+        NOW.secs(),
+        uuid(1),
+    ));
+    let claims = change(String::from_utf8(claims.to_jcs().unwrap()).unwrap());
+    case.tool = "pay".to_owned();
+    case.args = r#"{"amount":1}"#.to_owned();
+    case.pop = Some(compact(r#"{"alg":"EdDSA","typ":"aat-pop+jwt"}"#, claims.as_bytes(), holder));
+    case.audience = Some("https://g1.example");
+    case
 }
 
 /// Section 5.

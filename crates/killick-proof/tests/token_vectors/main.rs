@@ -9,6 +9,7 @@
     clippy::indexing_slicing,
     reason = "a test stops where something is not as it must be"
 )]
+mod bounds;
 mod cases;
 mod constraints;
 
@@ -45,7 +46,7 @@ fn every_vector_gets_its_verdict_and_code() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(count >= 100, "{count} vectors");
+    assert!(count >= 270, "{count} vectors");
 }
 
 fn run(case: &Json) -> Result<(), Refusal> {
@@ -83,6 +84,7 @@ impl ParseFile for Json {
     }
 }
 
+use bounds::{bounds, numbers, spellings};
 use cases::{encodings, invariants};
 use constraints::{arguments, proofs, subsumption};
 
@@ -95,6 +97,9 @@ fn write_the_vectors() {
         ("subsumption", subsumption()),
         ("arguments", arguments()),
         ("proofs", proofs()),
+        ("bounds", bounds()),
+        ("numbers", numbers()),
+        ("spellings", spellings()),
     ] {
         let cases: Vec<String> =
             cases.iter().map(|case| format!("    {}", case.to_json().to_text())).collect();

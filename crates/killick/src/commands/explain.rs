@@ -21,16 +21,18 @@ use crate::wallet::Wallet;
 /// One thing that was looked at.
 struct Step {
     what: String,
+    /// Which link it is about, if one: 0 is the root.
+    link: Option<usize>,
     verdict: Result<String, (String, String)>,
 }
 
 impl Step {
     fn fine(what: impl Into<String>, said: impl Into<String>) -> Self {
-        Self { what: what.into(), verdict: Ok(said.into()) }
+        Self { what: what.into(), link: None, verdict: Ok(said.into()) }
     }
 
     fn wrong(what: impl Into<String>, code: &str, why: impl Into<String>) -> Self {
-        Self { what: what.into(), verdict: Err((code.to_owned(), why.into())) }
+        Self { what: what.into(), link: None, verdict: Err((code.to_owned(), why.into())) }
     }
 
     fn of(what: impl Into<String>, said: &str, verdict: Result<(), Refusal>) -> Self {
@@ -83,8 +85,10 @@ pub async fn run(folder: &Folder, ui: Ui, args: &ExplainArgs) -> Outcome {
     }
     let first = steps.iter().find_map(|step| step.verdict.as_ref().err());
     let mend = first.and_then(|(code, _)| what_would(code, action, &read, name.as_deref()));
+    let restricts = restricting(&steps, &read);
     let shown = json!({
         "permitted": first.is_none(),
+        "restricted_by": restricts.as_ref().map(|restricts| &restricts.json),
         "code": first.map(|(code, _)| code),
         "error": first.map(|(_, why)| why),
         "mend": mend,
@@ -93,7 +97,8 @@ pub async fn run(folder: &Folder, ui: Ui, args: &ExplainArgs) -> Outcome {
             Err((code, why)) => json!({ "what": step.what, "ok": false, "code": code, "why": why }),
         }).collect::<Vec<Value>>(),
     });
-    ui.result(&shown, |paint| told(&steps, mend.as_deref(), paint));
+    let restricts = restricts.map(|restricts| restricts.text);
+    ui.result(&shown, |paint| told(&steps, restricts.as_deref(), mend.as_deref(), paint));
     Ok(if first.is_none() { Exit::Fine } else { Exit::Denied }.into())
 }
 
@@ -183,7 +188,8 @@ fn links(
             .map_or_else(|| "permits it".to_owned(), |grant| format!("permits it: {grant}"));
         // A link that does not verify was told of already; one that does is asked.
         if let Ok(chain) = chain_file::verify(&read.down_to(index), keys, now()) {
-            steps.push(Step::of(what, &said, chain.check(action, arguments)));
+            let step = Step::of(what, &said, chain.check(action, arguments));
+            steps.push(Step { link: Some(index), ..step });
         }
     }
 }
@@ -210,7 +216,26 @@ fn what_would(code: &str, action: &str, read: &Read, name: Option<&str>) -> Opti
     })
 }
 
-fn told(steps: &[Step], mend: Option<&str>, paint: Paint) -> String {
+/// The link that stands in the way: the first one, from the root down, under which the call is not permitted.
+struct Restricting {
+    text: String,
+    json: Value,
+}
+
+/// Who passed on less than what is asked for. Nothing if no link does: it is permitted, or stopped by something else.
+fn restricting(steps: &[Step], read: &Read) -> Option<Restricting> {
+    let (link, code) = steps.iter().find_map(|step| Some((step.link?, &step.verdict.as_ref().err()?.0)))?;
+    let ours = read.claims.get(link)?.as_ref().and_then(|claims| claims.killick.as_ref());
+    let who = ours.map(|ours| ours.issuer.as_str().to_owned());
+    let by = who.as_deref().map(|who| format!(", which {who} signed")).unwrap_or_default();
+    let text = match link {
+        0 => format!("the root{by}, never permitted it"),
+        _ => format!("link {link}{by}, took it away: what stands above permits it"),
+    };
+    Some(Restricting { text, json: json!({ "link": link, "issuer": who, "code": code }) })
+}
+
+fn told(steps: &[Step], restricts: Option<&str>, mend: Option<&str>, paint: Paint) -> String {
     let mut out = String::new();
     for step in steps {
         match &step.verdict {
@@ -231,6 +256,9 @@ fn told(steps: &[Step], mend: Option<&str>, paint: Paint) -> String {
         );
     } else {
         let _ = write!(out, "{}", paint.red("would be denied"));
+        if let Some(restricts) = restricts {
+            let _ = write!(out, "\nwhat restricts it: {restricts}");
+        }
         if let Some(mend) = mend {
             let _ = write!(out, "\nwhat would permit it: {mend}");
         }

@@ -137,6 +137,12 @@ fn unreadable(path: &Path, error: &LogError) -> Failure {
         .mend(format!("see `killick log verify {}`", path.display()))
 }
 
+/// The last entries of a log, at most `count`, oldest first.
+pub fn last_entries(path: &Path, count: u64) -> Result<Vec<Value>, Failure> {
+    let size = size(path)?;
+    Ok(entries(path, size, size.saturating_sub(count), size)?.into_iter().map(|(_, entry)| entry).collect())
+}
+
 /// Entries `from..to`, each with its index.
 fn entries(path: &Path, size: u64, from: u64, to: u64) -> Result<Vec<(u64, Value)>, Failure> {
     let reader = LogFolder::new(path);

@@ -1,4 +1,10 @@
-//! `killick token …`: grant, read, narrow.
+//! `killick token …`: grant, read, narrow; and what is not for killick's own tokens alone: verify, sign, compare.
+
+mod diff;
+pub mod jwk;
+mod lint;
+mod sign;
+mod verify;
 
 use std::fmt::Write as _;
 
@@ -24,6 +30,11 @@ pub async fn run(folder: &Folder, ui: Ui, command: &TokenCommand) -> Outcome {
         TokenCommand::Inspect { what, trust } => inspect(folder, ui, what.as_deref(), trust.as_deref()),
         TokenCommand::Explain(args) => crate::commands::explain::run(folder, ui, args).await,
         TokenCommand::Attenuate(args) => narrow(folder, ui, args),
+        TokenCommand::Diff { a, b } => diff::run(folder, ui, a, b),
+        TokenCommand::Lint { what } => lint::run(folder, ui, what.as_deref()).await,
+        TokenCommand::Verify(args) => verify::run(ui, args),
+        TokenCommand::Sign(args) => sign::run(ui, args),
+        TokenCommand::Key { file } => jwk::make(ui, file),
     }
 }
 
