@@ -50,3 +50,15 @@ pub const BUNDLE_BYTES_MAX: usize = 64 * 1_048_576;
 pub const TOKEN_JSON_DEPTH_MAX: usize = 128;
 /// Explicit denies of one token: a list that people can still read.
 pub const DENIES_MAX: usize = 1_024;
+/// Bytes of one certificate: a SPIFFE ID of 2048 bytes and a few extensions, with room.
+pub const CERTIFICATE_BYTES_MAX: usize = 16_384;
+/// Signing certificates that may come with an SVID: what `rustls-webpki` follows too.
+pub const SVID_INTERMEDIATES_MAX: usize = 6;
+/// Bytes of a SPIFFE bundle, JSON or PEM (1 MiB): hundreds of keys, where a handful is usual.
+pub const SPIFFE_BUNDLE_BYTES_MAX: usize = 1_048_576;
+/// Keys or certificates of one SPIFFE bundle: each is tried, so that their number bounds the work of a verification.
+pub const BUNDLE_ENTRIES_MAX: usize = 256;
+/// Bytes of a JWT-SVID: what fits into a header field.
+pub const JWT_SVID_BYTES_MAX: usize = 8_192;
+/// Audiences of a JWT-SVID (JWT-SVID section 7.2 recommends one).
+pub const JWT_SVID_AUDIENCES_MAX: usize = 16;
