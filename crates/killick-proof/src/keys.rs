@@ -1,9 +1,23 @@
-//! Ed25519 keys: the one kind that signs requests, tokens, delegation links, bundles and log heads.
+//! Public and signing keys: Ed25519 (RFC 8032), which signs requests, tokens, delegation links, bundles and log heads,
+//! and P-256 (FIPS 186-5) for what speaks no Ed25519: TLS peers, JWT-SVIDs, tokens of other issuers.
+//!
+//! ```
+//! use killick_proof::keys::{KeyKind, PublicKey, SigningKey};
+//!
+//! let key = SigningKey::from_seed([7; 32])?;
+//! let again = PublicKey::from_jwk(&key.public().to_jwk())?;
+//! assert_eq!(again.kind(), KeyKind::Ed25519);
+//! assert!(again.verifies(b"one call", &key.sign(b"one call")));
+//! # Ok::<(), killick_proof::Refusal>(())
+//! ```
+
+mod ed25519;
+mod p256;
 
 use std::fmt;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
+use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
@@ -46,29 +60,93 @@ impl fmt::Display for KeyId {
     }
 }
 
-/// An Ed25519 public key (RFC 8032) of full order, with its thumbprint.
+/// What a key signs with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KeyKind {
+    /// Ed25519 (RFC 8032).
+    Ed25519,
+    /// ECDSA over P-256 with SHA-256 (FIPS 186-5).
+    P256,
+}
+
+impl KeyKind {
+    /// The JWS `alg` that is written: `EdDSA` (RFC 8037 section 3.1) or `ES256` (RFC 7518 section 3.4).
+    pub const fn jws_alg(self) -> &'static str {
+        match self {
+            KeyKind::Ed25519 => "EdDSA",
+            KeyKind::P256 => "ES256",
+        }
+    }
+
+    /// The kind that a JWS `alg` asks for: `EdDSA` and `Ed25519` (RFC 9864 section 2.2) are one. `None` for every other.
+    pub fn of_jws_alg(alg: &str) -> Option<Self> {
+        match alg {
+            "EdDSA" | "Ed25519" => Some(KeyKind::Ed25519),
+            "ES256" => Some(KeyKind::P256),
+            _ => None,
+        }
+    }
+
+    /// The algorithm's name in HTTP message signatures (RFC 9421 sections 3.3.4 and 3.3.6).
+    pub const fn http_alg(self) -> &'static str {
+        match self {
+            KeyKind::Ed25519 => "ed25519",
+            KeyKind::P256 => "ecdsa-p256-sha256",
+        }
+    }
+}
+
+/// A public key that is safe to verify with, and its thumbprint: an Ed25519 key of full order in its one encoding, or a
+/// point on P-256.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct PublicKey {
-    bytes: [u8; 32],
+    material: Material,
     id: KeyId,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Material {
+    Ed25519([u8; 32]),
+    P256([u8; p256::POINT_BYTES]),
 }
 
 impl PublicKey {
     /// From the 32 bytes of RFC 8032 section 5.1.5. Errs (`token.key`) for the encodings of small-order points and
     /// for non-canonical encodings, under which a signature could hold for more than one message.
     pub fn from_bytes(bytes: [u8; 32]) -> Result<Self, Refusal> {
-        if is_weak(&bytes) {
+        if ed25519::is_weak(&bytes) {
             return Err(Refusal::new(Code::TokenKey, "the public key is of small order or not canonical"));
         }
-        let id = KeyId(base64url(&sha256(
-            format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, base64url(&bytes)).as_bytes(),
-        )));
-        Ok(Self { bytes, id })
+        let id = thumbprint(&format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, base64url(&bytes)));
+        Ok(Self { material: Material::Ed25519(bytes), id })
     }
 
-    /// The 32 bytes of RFC 8032.
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.bytes
+    /// From the 65 bytes of an uncompressed P-256 point (SEC 1 section 2.3.3: `0x04 || x || y`). Errs (`token.key`) for
+    /// compressed and hybrid forms, the point at infinity, coordinates that are not below the prime, and points that
+    /// are not on the curve.
+    pub fn from_p256_point(bytes: [u8; 65]) -> Result<Self, Refusal> {
+        if !p256::is_point(&bytes) {
+            return Err(Refusal::new(Code::TokenKey, "the key is no uncompressed point on P-256"));
+        }
+        let (x, y) = coordinates(&bytes);
+        let id = thumbprint(&format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#));
+        Ok(Self { material: Material::P256(bytes), id })
+    }
+
+    /// What the key verifies.
+    pub const fn kind(&self) -> KeyKind {
+        match self.material {
+            Material::Ed25519(_) => KeyKind::Ed25519,
+            Material::P256(_) => KeyKind::P256,
+        }
+    }
+
+    /// The 32 bytes of RFC 8032 or the 65 of SEC 1: what stands in a certificate's `subjectPublicKey`.
+    pub const fn as_bytes(&self) -> &[u8] {
+        match &self.material {
+            Material::Ed25519(bytes) => bytes,
+            Material::P256(bytes) => bytes,
+        }
     }
 
     /// The RFC 7638 thumbprint.
@@ -76,16 +154,24 @@ impl PublicKey {
         &self.id
     }
 
-    /// The public JWK of RFC 8037 as JSON text, members in thumbprint order.
+    /// The public JWK of RFC 8037 section 2 or RFC 7518 section 6.2.1, with the members of the thumbprint alone.
     pub fn to_jwk(&self) -> serde_json::Value {
-        serde_json::json!({ "crv": "Ed25519", "kty": "OKP", "x": base64url(&self.bytes) })
+        match &self.material {
+            Material::Ed25519(bytes) => {
+                serde_json::json!({ "crv": "Ed25519", "kty": "OKP", "x": base64url(bytes) })
+            }
+            Material::P256(bytes) => {
+                let (x, y) = coordinates(bytes);
+                serde_json::json!({ "crv": "P-256", "kty": "EC", "x": x, "y": y })
+            }
+        }
     }
 
-    /// Reads a public JWK (RFC 8037). Errs (`token.key`) for other key kinds, private members, bad encodings and weak
-    /// keys.
+    /// Reads a public JWK (RFC 8037 section 2, RFC 7518 section 6.2.1). Errs (`token.key`) for other key kinds, private
+    /// members, bad encodings, weak keys and points that are not on the curve. Other members are not looked at.
     pub fn from_jwk(jwk: &serde_json::Value) -> Result<Self, Refusal> {
         let text = |name: &str| jwk.get(name).and_then(serde_json::Value::as_str);
-        Self::from_jwk_members(text("kty"), text("crv"), text("x"), jwk.get("d").is_some())
+        Self::from_jwk_members(text("kty"), text("crv"), text("x"), text("y"), jwk.get("d").is_some())
     }
 
     /// Reads the members of a JWK; see [`PublicKey::from_jwk`].
@@ -93,27 +179,35 @@ impl PublicKey {
         kty: Option<&str>,
         crv: Option<&str>,
         x: Option<&str>,
+        y: Option<&str>,
         has_private: bool,
     ) -> Result<Self, Refusal> {
-        let refuse = |why: &str| Err(Refusal::new(Code::TokenKey, why));
         if has_private {
-            return refuse("the JWK holds a private key");
+            return Err(Refusal::new(Code::TokenKey, "the JWK holds a private key"));
         }
-        if kty != Some("OKP") || crv != Some("Ed25519") {
-            return refuse("the JWK is not an Ed25519 key (kty OKP, crv Ed25519)");
-        }
-        let Some(x) = x else { return refuse("the JWK has no `x`") };
-        let Ok(bytes) = URL_SAFE_NO_PAD.decode(x) else { return refuse("the JWK's `x` is not base64url") };
-        match <[u8; 32]>::try_from(bytes) {
-            Ok(bytes) => Self::from_bytes(bytes),
-            Err(_) => refuse("the JWK's `x` is not 32 bytes"),
+        match (kty, crv) {
+            (Some("OKP"), Some("Ed25519")) => Self::from_bytes(member("x", x)?),
+            (Some("EC"), Some("P-256")) => {
+                let mut point = [0_u8; p256::POINT_BYTES];
+                let bytes = [&[0x04][..], &member("x", x)?, &member("y", y)?].concat();
+                point.copy_from_slice(&bytes);
+                Self::from_p256_point(point)
+            }
+            _ => Err(Refusal::new(
+                Code::TokenKey,
+                "the JWK is neither an Ed25519 key (kty OKP, crv Ed25519) nor a P-256 one (kty EC, crv P-256)",
+            )),
         }
     }
 
-    /// Whether `signature` is this key's over `message` (RFC 8032 section 5.1.7, strict `S < L`).
+    /// Whether `signature` is this key's over `message`: RFC 8032 section 5.1.7 with strict `S < L`, or ECDSA in the
+    /// fixed form of RFC 7518 section 3.4 (`r || s`, 64 bytes, both in `1..n`; `s` may be high).
     #[must_use]
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        UnparsedPublicKey::new(&ED25519, &self.bytes).verify(message, signature).is_ok()
+        match &self.material {
+            Material::Ed25519(bytes) => ed25519::verifies(bytes, message, signature),
+            Material::P256(bytes) => p256::verifies(bytes, message, signature),
+        }
     }
 }
 
@@ -123,52 +217,58 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// Whether the y coordinate is one of the eight small-order points, or at least `p` (RFC 8032 section 5.1.3). Beyond
-/// the points themselves nothing is lost: an honest key has these encodings with probability 2^-250.
-fn is_weak(bytes: &[u8; 32]) -> bool {
-    /// y of the two points of order 8 (and its negation), little-endian.
-    const ORDER_8: [[u8; 32]; 2] = [
-        [
-            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
-            0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
-        ],
-        [
-            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
-            0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
-        ],
-    ];
-    let mut y = *bytes;
-    y[31] &= 0x7f;
-    let mut p = [0xff_u8; 32];
-    p[0] = 0xed;
-    p[31] = 0x7f;
-    // y >= p: not canonical.
-    if y.iter().rev().cmp(p.iter().rev()).is_ge() {
-        return true;
-    }
-    let mut minus_one = p;
-    minus_one[0] = 0xec;
-    let mut one = [0_u8; 32];
-    one[0] = 1;
-    y == [0; 32] || y == one || y == minus_one || ORDER_8.contains(&y)
+/// RFC 7638 section 3: the digest of the required members in lexical order, without white space.
+fn thumbprint(canonical_jwk: &str) -> KeyId {
+    KeyId(base64url(&sha256(canonical_jwk.as_bytes())))
 }
 
-/// An Ed25519 key pair. The seed is wiped from memory when it goes; it is never printed.
+/// RFC 7518 section 6.2.1.2: each coordinate in its full 32 bytes.
+fn coordinates(point: &[u8; p256::POINT_BYTES]) -> (String, String) {
+    let (_, rest) = point.split_at(1);
+    let (x, y) = rest.split_at(32);
+    (base64url(x), base64url(y))
+}
+
+/// A JWK's member of exactly 32 bytes, in canonical base64url.
+fn member(name: &str, value: Option<&str>) -> Result<[u8; 32], Refusal> {
+    let refuse = |why: &str| Err(Refusal::new(Code::TokenKey, format!("the JWK's `{name}` {why}")));
+    let Some(value) = value else { return refuse("is missing or no string") };
+    let Ok(bytes) = URL_SAFE_NO_PAD.decode(value) else { return refuse("is not base64url") };
+    match <[u8; 32]>::try_from(bytes) {
+        Ok(bytes) => Ok(bytes),
+        Err(_) => refuse("is not 32 bytes"),
+    }
+}
+
+/// A key pair. Its secret is wiped from memory when it goes; it is never printed.
 pub struct SigningKey {
-    seed: Zeroizing<[u8; 32]>,
-    pair: Ed25519KeyPair,
+    secret: Zeroizing<[u8; 32]>,
+    pair: Pair,
     public: PublicKey,
+}
+
+enum Pair {
+    Ed25519(Ed25519KeyPair),
+    P256(EcdsaKeyPair),
 }
 
 impl SigningKey {
     /// From the 32-byte seed of RFC 8032 section 5.1.5, which the caller draws from a cryptographic source.
     pub fn from_seed(seed: [u8; 32]) -> Result<Self, Refusal> {
-        let seed = Zeroizing::new(seed);
+        let secret = Zeroizing::new(seed);
         let refuse = |_| Refusal::new(Code::TokenKey, "the seed makes no key");
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_slice()).map_err(refuse)?;
+        let pair = Ed25519KeyPair::from_seed_unchecked(secret.as_slice()).map_err(refuse)?;
         let mut public = [0_u8; 32];
         public.copy_from_slice(pair.public_key().as_ref());
-        Ok(Self { seed, pair, public: PublicKey::from_bytes(public)? })
+        Ok(Self { secret, pair: Pair::Ed25519(pair), public: PublicKey::from_bytes(public)? })
+    }
+
+    /// A P-256 key from its private scalar, big-endian, which the caller draws from a cryptographic source. Errs
+    /// (`token.key`) unless it lies in `1..n`; a random one does but once in 2^32 times, so draw again.
+    pub fn from_p256_scalar(scalar: [u8; 32]) -> Result<Self, Refusal> {
+        let secret = Zeroizing::new(scalar);
+        let (pair, point) = p256::key_pair(&secret)?;
+        Ok(Self { secret, pair: Pair::P256(pair), public: PublicKey::from_p256_point(point)? })
     }
 
     /// The public half.
@@ -181,16 +281,46 @@ impl SigningKey {
         self.public.id()
     }
 
-    /// The 64-byte signature of RFC 8032 over `message`.
+    /// The 64-byte signature over `message`: that of RFC 8032, or `r || s` of RFC 7518 section 3.4.
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
-        let mut out = [0_u8; 64];
-        out.copy_from_slice(self.pair.sign(message).as_ref());
-        out
+        match &self.pair {
+            Pair::Ed25519(pair) => {
+                let mut out = [0_u8; 64];
+                out.copy_from_slice(pair.sign(message).as_ref());
+                out
+            }
+            Pair::P256(pair) => p256::sign(pair, message),
+        }
     }
 
-    /// The seed, to be written to a key store.
+    /// The 32 secret bytes, to be written to a key store: the seed, or the private scalar of a P-256 key.
     pub fn seed(&self) -> &Zeroizing<[u8; 32]> {
-        &self.seed
+        &self.secret
+    }
+}
+
+/// Something that signs without showing its secret: a key in memory, a PKCS#11 token, a vault.
+pub trait Signer: Send + Sync {
+    /// The public half.
+    fn public(&self) -> &PublicKey;
+
+    /// The 64-byte signature over `message`, as [`SigningKey::sign`] makes it. Errs if the place where the key lies does
+    /// not sign: it is away, or it refuses.
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError>;
+}
+
+/// A signer did not sign. Says why, in lower case, without a full stop; it holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the key did not sign: {0}")]
+pub struct SignError(pub String);
+
+impl Signer for SigningKey {
+    fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignError> {
+        Ok(SigningKey::sign(self, message))
     }
 }
 
@@ -221,31 +351,8 @@ mod tests {
 
     #[test]
     fn weak_keys_are_refused() {
-        let mut weak: Vec<[u8; 32]> = vec![[0; 32]];
-        // y = 1, y = -1 and y = 0, with either sign of x.
-        let mut one = [0_u8; 32];
-        one[0] = 1;
-        let mut minus_one = [0xff_u8; 32];
-        minus_one[0] = 0xec;
-        minus_one[31] = 0x7f;
-        weak.extend([one, minus_one]);
-        // y = p and y = p + 1: other spellings of 0 and 1.
-        let mut p = minus_one;
-        p[0] = 0xed;
-        let mut p_and_one = minus_one;
-        p_and_one[0] = 0xee;
-        weak.extend([p, p_and_one]);
-        // The points of order 8, as RFC 8032's formulae give them.
-        let order_8 = "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05";
-        let order_8: Vec<u8> =
-            (0..64).step_by(2).map(|at| u8::from_str_radix(&order_8[at..at + 2], 16).unwrap()).collect();
-        weak.push(order_8.try_into().unwrap());
-        for bytes in weak {
-            for sign in [0, 0x80] {
-                let mut bytes = bytes;
-                bytes[31] |= sign;
-                assert_eq!(PublicKey::from_bytes(bytes).unwrap_err().code(), Code::TokenKey, "{bytes:02x?}");
-            }
+        for bytes in [[0; 32], [0xff; 32]] {
+            assert_eq!(PublicKey::from_bytes(bytes).unwrap_err().code(), Code::TokenKey, "{bytes:02x?}");
         }
     }
 

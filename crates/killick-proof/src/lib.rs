@@ -87,6 +87,7 @@ pub mod fixtures;
 pub mod grammar;
 pub mod http_signature;
 pub mod json;
+pub mod jwt_svid;
 pub mod keys;
 pub mod limits;
 pub mod pop;
@@ -97,6 +98,7 @@ pub mod spiffe;
 pub mod svid;
 pub mod time;
 pub mod token;
+pub mod trust_bundle;
 pub mod verified;
 
 pub use call::{AuthenticatedCall, ParsedCall, RawRequest};

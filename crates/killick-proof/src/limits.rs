@@ -58,3 +58,15 @@ pub const PATH_BYTES_MAX: usize = 4_096;
 pub const PATTERN_CHARS_MAX: usize = 127;
 /// Bytes of a text that a `killick_pattern` is held against: names and references, not documents.
 pub const PATTERN_VALUE_BYTES_MAX: usize = 4_096;
+/// Bytes of one certificate: a SPIFFE ID of 2048 bytes and a few extensions, with room.
+pub const CERTIFICATE_BYTES_MAX: usize = 16_384;
+/// Signing certificates that may come with an SVID: what `rustls-webpki` follows too.
+pub const SVID_INTERMEDIATES_MAX: usize = 6;
+/// Bytes of a SPIFFE bundle, JSON or PEM (1 MiB): hundreds of keys, where a handful is usual.
+pub const SPIFFE_BUNDLE_BYTES_MAX: usize = 1_048_576;
+/// Keys or certificates of one SPIFFE bundle: each is tried, so that their number bounds the work of a verification.
+pub const BUNDLE_ENTRIES_MAX: usize = 256;
+/// Bytes of a JWT-SVID: what fits into a header field.
+pub const JWT_SVID_BYTES_MAX: usize = 8_192;
+/// Audiences of a JWT-SVID (JWT-SVID section 7.2 recommends one).
+pub const JWT_SVID_AUDIENCES_MAX: usize = 16;

@@ -86,7 +86,7 @@ fn verify(
     }
     // 7b.
     let key = chain.holder_key();
-    if !jws.is_signed_by(key) || header.kid.is_some_and(|kid| kid != key.id().as_str()) {
+    if !jws.is_signed_by(header.alg, key) || header.kid.is_some_and(|kid| kid != key.id().as_str()) {
         return refuse(Code::PopMismatch, "the proof is not signed by the leaf's holder");
     }
     let (read, made) = read(&jws.claims()?)?;

@@ -130,14 +130,18 @@ impl Times {
 /// Step 3b: the anchor that signed the root.
 fn find_anchor<'a>(jws: &Jws<'_>, header: &Header, anchors: &Anchors<'a>) -> Result<&'a PublicKey, Refusal> {
     let named = |key: &&PublicKey| header.kid.as_deref().is_none_or(|kid| kid == key.id().as_str());
-    if let Some(key) = anchors.keys.iter().filter(named).find(|key| jws.is_signed_by(key)) {
+    if let Some(key) = anchors.keys.iter().filter(named).find(|key| jws.is_signed_by(header.alg, key)) {
         return Ok(key);
     }
     // Denied. What follows only finds the word for it.
     if has_parent_hash(jws) {
         return refuse(Code::ChainOrder, "a derived token stands where the root must");
     }
-    if anchors.keys.iter().any(|key| named(&key)) {
+    let mut named = anchors.keys.iter().filter(named).peekable();
+    if named.peek().is_some() {
+        if named.all(|key| key.kind() != header.alg) {
+            return refuse(Code::TokenAlg, "the root's `alg` does not fit the key of its issuer");
+        }
         return refuse(Code::TokenSig, "the root's signature does not verify");
     }
     refuse(Code::TokenIssuer, "the root is signed by a key that is no trust anchor")
@@ -151,13 +155,16 @@ fn verify_signature(
     parent: &Jws<'_>,
 ) -> Result<(), Refusal> {
     let is_named = header.kid.as_deref().is_none_or(|kid| kid == key.id().as_str());
-    if jws.is_signed_by(key) {
+    if jws.is_signed_by(header.alg, key) {
         if is_named {
             return Ok(());
         }
         return refuse(Code::TokenKid, "its `kid` is not the key that signed it");
     }
     // Denied. What follows only finds the word for it.
+    if header.alg != key.kind() {
+        return refuse(Code::TokenAlg, "its `alg` does not fit the key of the holder above it");
+    }
     match Json::top_level_string(jws.payload(), "par_hash", TOKEN_JSON_DEPTH_MAX) {
         Some(hash) if hash != linkage(parent) => {
             refuse(Code::ChainBroken, "it continues another token than the one above it")

@@ -85,7 +85,7 @@ fn read_holder_key(payload: &Json) -> Result<PublicKey, Refusal> {
     };
     let member = |name: &str| jwk.get(name).and_then(Json::as_str);
     let has_private = PRIVATE.iter().any(|name| jwk.get(name).is_some());
-    PublicKey::from_jwk_members(member("kty"), member("crv"), member("x"), has_private)
+    PublicKey::from_jwk_members(member("kty"), member("crv"), member("x"), member("y"), has_private)
 }
 
 /// The capability entry, if there is one. A constraint that is not well formed cannot be shown to be narrower than the

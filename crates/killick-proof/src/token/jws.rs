@@ -1,10 +1,10 @@
-//! Compact JWS (RFC 7515) with one algorithm and a header that brings nothing of its own.
+//! Compact JWS (RFC 7515) with two algorithms and a header that brings nothing of its own.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::json::Json;
-use crate::keys::{PublicKey, SigningKey, base64url};
+use crate::keys::{KeyKind, PublicKey, SigningKey, base64url};
 use crate::limits::{TOKEN_BYTES_MAX, TOKEN_JSON_DEPTH_MAX};
 use crate::refusal::{Code, Refusal};
 
@@ -18,6 +18,8 @@ pub(crate) struct Jws<'a> {
 
 /// What a permitted header says.
 pub(crate) struct Header {
+    /// What the token says that it is signed with.
+    pub(crate) alg: KeyKind,
     /// The media type, if one is stated.
     pub(crate) typ: Option<String>,
     /// The key's thumbprint, if one is stated.
@@ -64,40 +66,40 @@ impl<'a> Jws<'a> {
         &self.payload
     }
 
-    /// Reads the header. `alg` must be EdDSA or Ed25519 (RFC 8037, RFC 9864; AAT draft section 8.13), and nothing in it
-    /// may name, bring or fetch a key or ask for an extension. Errs with `token.alg`, `token.crit`, `token.issuer`,
-    /// `token.typ`, `token.kid`, `json.duplicate_key` or `token.encoding`.
+    /// Reads the header of a token of ours or of the AAT draft. `alg` must be EdDSA, Ed25519 (RFC 8037, RFC 9864) or
+    /// ES256 (RFC 7518; AAT draft section 8.13), and nothing in it may name, bring or fetch a key or ask for an extension;
+    /// `kid` is a thumbprint. Errs with `token.alg`, `token.crit`, `token.issuer`, `token.typ`, `token.kid`,
+    /// `json.duplicate_key` or `token.encoding`.
     pub(crate) fn header(&self) -> Result<Header, Refusal> {
-        let header = Json::parse(&self.header).map_err(|refusal| match refusal.code() {
-            Code::JsonDuplicateKey => refusal,
-            _ => Refusal::new(Code::TokenEncoding, "a token's header is not JSON"),
-        })?;
-        if !matches!(header.get("alg").and_then(Json::as_str), Some("EdDSA" | "Ed25519")) {
-            return Err(Refusal::new(Code::TokenAlg, "the token's `alg` is neither EdDSA nor Ed25519"));
-        }
-        if header.get("crit").is_some() {
-            return Err(Refusal::new(Code::TokenCrit, "the token's header has `crit`"));
-        }
-        if let Some(name) = ["jwk", "jku", "x5u", "x5c"].into_iter().find(|name| header.get(name).is_some()) {
-            let why = format!("the token's header has `{name}`: keys come from configuration alone");
-            return Err(Refusal::new(Code::TokenIssuer, why));
-        }
-        let text = |name: &str, code: Code| match header.get(name) {
-            None => Ok(None),
-            Some(Json::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(Refusal::new(code, format!("the token's `{name}` is no string"))),
+        let header = self.header_json()?;
+        let Some(alg) = header.get("alg").and_then(Json::as_str).and_then(KeyKind::of_jws_alg) else {
+            return Err(Refusal::new(Code::TokenAlg, "the token's `alg` is none of EdDSA, Ed25519, ES256"));
         };
-        let (typ, kid) = (text("typ", Code::TokenTyp)?, text("kid", Code::TokenKid)?);
+        refuse_extensions(&header)?;
+        let (typ, kid) = (text(&header, "typ", Code::TokenTyp)?, text(&header, "kid", Code::TokenKid)?);
         let is_thumbprint = |kid: &String| kid.len() == 43 && URL_SAFE_NO_PAD.decode(kid).is_ok();
         if !kid.as_ref().is_none_or(is_thumbprint) {
             return Err(Refusal::new(Code::TokenKid, "the token's `kid` is no SHA-256 thumbprint"));
         }
-        Ok(Header { typ, kid })
+        Ok(Header { alg, typ, kid })
     }
 
-    /// Whether the signature is `key`'s.
-    pub(crate) fn is_signed_by(&self, key: &PublicKey) -> bool {
-        key.verifies(self.signing_input.as_bytes(), &self.signature)
+    /// The header as it stands. Errs with `json.duplicate_key` or `token.encoding`.
+    pub(crate) fn header_json(&self) -> Result<Json, Refusal> {
+        let header = Json::parse(&self.header).map_err(|refusal| match refusal.code() {
+            Code::JsonDuplicateKey => refusal,
+            _ => Refusal::new(Code::TokenEncoding, "a token's header is not JSON"),
+        })?;
+        if header.as_object().is_none() {
+            return Err(Refusal::new(Code::TokenEncoding, "a token's header is no JSON object"));
+        }
+        Ok(header)
+    }
+
+    /// Whether the signature is `key`'s and `alg` says so: what a token claims of its algorithm never picks the
+    /// verifier, it only has to agree with the key.
+    pub(crate) fn is_signed_by(&self, alg: KeyKind, key: &PublicKey) -> bool {
+        alg == key.kind() && key.verifies(self.signing_input.as_bytes(), &self.signature)
     }
 
     /// The payload as JSON. To be called once the signature holds. Errs with `json.duplicate_key`, `limit.depth`,
@@ -110,9 +112,38 @@ impl<'a> Jws<'a> {
     }
 }
 
-/// Signs `payload`: a compact JWS with `alg` EdDSA, this `typ`, and the key's thumbprint as `kid`.
+/// Refuses what brings or fetches a key, and what asks for an extension (RFC 7515 sections 4.1.2 to 4.1.6, 4.1.11).
+/// Errs with `token.crit` or `token.issuer`.
+pub(crate) fn refuse_extensions(header: &Json) -> Result<(), Refusal> {
+    if header.get("crit").is_some() {
+        return Err(Refusal::new(Code::TokenCrit, "the token's header has `crit`"));
+    }
+    match ["jwk", "jku", "x5u", "x5c"].into_iter().find(|name| header.get(name).is_some()) {
+        Some(name) => {
+            let why = format!("the token's header has `{name}`: keys come from configuration alone");
+            Err(Refusal::new(Code::TokenIssuer, why))
+        }
+        None => Ok(()),
+    }
+}
+
+/// A header's member, if it is there; errs with `code` if it is no string.
+pub(crate) fn text(header: &Json, name: &str, code: Code) -> Result<Option<String>, Refusal> {
+    match header.get(name) {
+        None => Ok(None),
+        Some(Json::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(Refusal::new(code, format!("the token's `{name}` is no string"))),
+    }
+}
+
+/// Signs `payload`: a compact JWS with the key's `alg`, this `typ`, and the key's thumbprint as `kid`.
 pub(crate) fn sign(typ: &str, payload: &[u8], key: &SigningKey) -> String {
-    let header = [("alg", "EdDSA"), ("kid", key.id().as_str()), ("typ", typ)];
+    sign_with(typ, key.id().as_str(), payload, key)
+}
+
+/// As [`sign`], with another `kid`.
+pub(crate) fn sign_with(typ: &str, kid: &str, payload: &[u8], key: &SigningKey) -> String {
+    let header = [("alg", key.public().kind().jws_alg()), ("kid", kid), ("typ", typ)];
     let header = Json::object(header.map(|(name, value)| (name, Json::from(value))));
     let signing_input = format!("{}.{}", base64url(&header.to_bytes()), base64url(payload));
     let signature = base64url(&key.sign(signing_input.as_bytes()));
