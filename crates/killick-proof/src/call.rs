@@ -9,13 +9,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::chain::Chain;
 use crate::http_signature::{
-    Message, REQUEST, RequestSignature, digest_matches, normal_authority, parse_signature, signature_base,
+    Message, REQUEST, RequestSignature, digest_matches, parse_signature, signature_base,
 };
 use crate::json::Json;
 use crate::keys::{KeyId, sha256};
 use crate::limits::{
     BODY_BYTES_MAX, CHAIN_HEADER_BYTES_MAX, HEADER_BYTES_MAX, HEADERS_MAX, QUERY_PAIRS_MAX, TARGET_BYTES_MAX,
 };
+use crate::message_signature::normal_authority;
 use crate::refusal::{Code, Refusal};
 use crate::spiffe::SpiffeId;
 use crate::time::UnixTime;

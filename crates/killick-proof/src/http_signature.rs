@@ -3,15 +3,15 @@
 //! Two profiles are used: `tag="killick"` on requests from agents, `tag="killick-gateway"` on what a gateway forwards.
 //! Both are narrower than the RFC: one signature per message, Ed25519, plain components without parameters, and
 //! structured fields in their one canonical serialisation (RFC 9651 section 4.1), so that a field that reads two ways
-//! (a repeated label, a repeated parameter) does not parse at all.
+//! (a repeated label, a repeated parameter) does not parse at all. For the whole of the RFC, and for other people's
+//! messages, there is [`crate::message_signature`]; this path is kept apart from it because every request walks it: a
+//! narrow profile needs neither component values for what cannot be covered nor a text of the parameters made anew.
 
-use aws_lc_rs::digest::{SHA512, digest};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use sfv::{BareItem, Dictionary, FieldType as _, ListEntry, Parser};
 
-use crate::keys::{KeyId, PublicKey, sha256};
+use crate::keys::{KeyId, PublicKey};
 use crate::limits::{CLOCK_SKEW_SECS, FORWARDED_LIFETIME_SECS_MAX, NONCE_CHARS_MAX};
+use crate::message_signature::{self, DigestAlgorithm};
 use crate::refusal::{Code, Refusal};
 use crate::time::UnixTime;
 
@@ -49,7 +49,7 @@ pub struct Message<'a> {
 
 /// `sha-256=:…:` of a body (RFC 9530 section 2).
 pub fn content_digest(body: &[u8]) -> String {
-    format!("sha-256=:{}:", STANDARD.encode(sha256(body)))
+    message_signature::content_digest(DigestAlgorithm::Sha256, body)
 }
 
 /// What a gateway vouches for on a forwarded request; each of these fields is covered by its signature.
@@ -189,20 +189,9 @@ fn split_target(uri: &str) -> (String, &str, &str) {
     let (scheme, rest) = uri.split_once("://").unwrap_or(("", uri));
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(end);
-    let authority = normal_authority(scheme, authority);
+    let authority = message_signature::normal_authority(scheme, authority);
     let (path, query) = rest.find('?').map_or((rest, "?"), |mark| rest.split_at(mark));
     (authority, if path.is_empty() { "/" } else { path }, query)
-}
-
-/// An authority in lower case without its scheme's default port.
-pub(crate) fn normal_authority(scheme: &str, authority: &str) -> String {
-    let authority = authority.to_ascii_lowercase();
-    let default_port = match scheme {
-        "http" => ":80",
-        "https" => ":443",
-        _ => return authority,
-    };
-    authority.strip_suffix(default_port).map(str::to_owned).unwrap_or(authority)
 }
 
 /// What a kind of signature is called and must cover.
@@ -379,16 +368,13 @@ pub(crate) fn digest_matches(field: &str, body: &[u8]) -> Result<bool, Refusal> 
             },
             _ => return refuse(Code::SigDigest, "a content digest is not a byte sequence"),
         };
-        matches &= match algorithm.as_str() {
-            "sha-256" => stated.as_slice() == sha256(body),
-            "sha-512" => stated.as_slice() == digest(&SHA512, body).as_ref(),
-            _ => {
-                return refuse(
-                    Code::SigDigest,
-                    "the content digest has an algorithm other than sha-256 and sha-512",
-                );
-            }
+        let Some(algorithm) = DigestAlgorithm::from_text(algorithm.as_str()) else {
+            return refuse(
+                Code::SigDigest,
+                "the content digest has an algorithm other than sha-256 and sha-512",
+            );
         };
+        matches &= algorithm.matches(stated, body);
     }
     Ok(matches)
 }

@@ -89,6 +89,7 @@ pub mod http_signature;
 pub mod json;
 pub mod keys;
 pub mod limits;
+pub mod message_signature;
 pub mod pop;
 pub mod refusal;
 pub mod replay;

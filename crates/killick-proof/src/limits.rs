@@ -50,3 +50,9 @@ pub const BUNDLE_BYTES_MAX: usize = 64 * 1_048_576;
 pub const TOKEN_JSON_DEPTH_MAX: usize = 128;
 /// Explicit denies of one token: a list that people can still read.
 pub const DENIES_MAX: usize = 1_024;
+/// Signatures of one message: its sender's, and those of the proxies on its way.
+pub const MESSAGE_SIGNATURES_MAX: usize = 16;
+/// Components that one signature covers: all field lines of a message and everything derived.
+pub const COVERED_COMPONENTS_MAX: usize = 128;
+/// Bytes of a secret for HMAC with SHA-256 (RFC 2104 section 3, RFC 7518 section 3.2: at least those of its output).
+pub const HMAC_KEY_BYTES_MIN: usize = 32;
