@@ -11,7 +11,7 @@ use sfv::{BareItem, Dictionary, FieldType as _, ListEntry, Parser};
 
 use crate::keys::{KeyId, PublicKey};
 use crate::limits::{CLOCK_SKEW_SECS, FORWARDED_LIFETIME_SECS_MAX, NONCE_CHARS_MAX};
-use crate::message_signature::{self, DigestAlgorithm};
+use crate::message_signature::{self, Algorithm, DigestAlgorithm};
 use crate::refusal::{Code, Refusal};
 use crate::time::UnixTime;
 
@@ -30,6 +30,8 @@ pub struct RequestSignature {
     pub nonce: String,
     /// `keyid`: an RFC 7638 thumbprint.
     pub keyid: String,
+    /// `alg`, if it is stated.
+    pub alg: Option<Algorithm>,
     /// The `killick-audience` field's value.
     pub audience: String,
 }
@@ -96,6 +98,7 @@ pub fn verify_forwarded(
     let Some(key) = gateways.iter().find(|key| key.id().as_str() == signature.keyid) else {
         return refuse(Code::PopMismatch, "the signature's `keyid` is no gateway's key");
     };
+    check_algorithm(signature.alg, key)?;
     let base = signature_base(message, &signature.covered, &signature.params)?;
     if !key.verifies(&base, &signature.signature) {
         return refuse(Code::SigInvalid, "the gateway's signature does not verify");
@@ -236,6 +239,7 @@ pub(crate) struct ParsedSignature {
     pub expires: u64,
     pub nonce: String,
     pub keyid: String,
+    pub alg: Option<Algorithm>,
     pub signature: Vec<u8>,
 }
 
@@ -299,7 +303,8 @@ pub(crate) fn parse_signature(
     };
     // The field is canonical and has this one member, so the rest of it is the list's one serialisation.
     let params = input.trim_matches(' ').split_once('=').map_or("", |(_, list)| list).to_owned();
-    Ok(ParsedSignature { covered, params, created, expires, nonce, keyid, signature })
+    let alg = parameters.alg;
+    Ok(ParsedSignature { covered, params, created, expires, nonce, keyid, alg, signature })
 }
 
 impl ParsedSignature {
@@ -328,11 +333,12 @@ struct Parameters {
     expires: Option<u64>,
     nonce: Option<String>,
     keyid: Option<String>,
+    alg: Option<Algorithm>,
     tag: Option<String>,
 }
 
 impl Parameters {
-    /// RFC 9421 section 2.3. `alg` may say what is so anyway; the algorithm always follows from the key.
+    /// RFC 9421 section 2.3.
     fn take(&mut self, name: &str, value: &BareItem) -> Result<(), Refusal> {
         match (name, value) {
             ("created", BareItem::Integer(secs)) => self.created = u64::try_from(i64::from(*secs)).ok(),
@@ -340,7 +346,13 @@ impl Parameters {
             ("nonce", BareItem::String(text)) => self.nonce = Some(text.as_str().to_owned()),
             ("keyid", BareItem::String(text)) => self.keyid = Some(text.as_str().to_owned()),
             ("tag", BareItem::String(text)) => self.tag = Some(text.as_str().to_owned()),
-            ("alg", BareItem::String(text)) if text.as_str() == "ed25519" => {}
+            // Of the algorithms that a token's holder may have a key for; whether it is this key's is seen with the key.
+            ("alg", BareItem::String(text)) if text.as_str() == Algorithm::Ed25519.as_str() => {
+                self.alg = Some(Algorithm::Ed25519);
+            }
+            ("alg", BareItem::String(text)) if text.as_str() == Algorithm::EcdsaP256Sha256.as_str() => {
+                self.alg = Some(Algorithm::EcdsaP256Sha256);
+            }
             _ => {
                 return refuse(
                     Code::SigCoverage,
@@ -377,6 +389,15 @@ pub(crate) fn digest_matches(field: &str, body: &[u8]) -> Result<bool, Refusal> 
         matches &= algorithm.matches(stated, body);
     }
     Ok(matches)
+}
+
+/// `alg` may say what is so anyway: the algorithm follows from the key, and what is stated must agree with it (RFC 9421
+/// section 3.2, step 6). Errs with `sig.invalid`.
+pub(crate) fn check_algorithm(stated: Option<Algorithm>, _key: &PublicKey) -> Result<(), Refusal> {
+    match stated {
+        None | Some(Algorithm::Ed25519) => Ok(()),
+        Some(_) => refuse(Code::SigInvalid, "the signature's `alg` is not the algorithm of its key"),
+    }
 }
 
 /// The time window of a signature: `created` at most 30 s ahead of our clock, `expires` later than `created` by at

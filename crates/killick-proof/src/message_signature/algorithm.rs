@@ -134,7 +134,7 @@ pub struct VerificationKey {
 enum VerificationMaterial {
     Ed25519(PublicKey),
     Ecdsa(ParsedPublicKey),
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
     Rsa { n: Vec<u8>, e: Vec<u8> },
 }
 
@@ -152,12 +152,11 @@ impl VerificationKey {
         Ok(Self { label, material })
     }
 
-    /// From an Ed25519 key, e.g. of an agent. Its `keyid` is its thumbprint.
-    pub fn from_public(key: &PublicKey) -> Self {
-        let id = key.id().as_str().to_owned();
-        let label =
-            Label { kid: Some(id.clone()), thumbprint: Some(id), algorithms: vec![Algorithm::Ed25519] };
-        Self { label, material: VerificationMaterial::Ed25519(key.clone()) }
+    /// From one of killick's own keys, e.g. of an agent, whose `keyid` is its thumbprint.
+    pub fn from_public(key: &PublicKey) -> Result<Self, Refusal> {
+        let mut own = Self::from_jwk(&key.to_jwk())?;
+        own.label.kid.clone_from(&own.label.thumbprint);
+        Ok(own)
     }
 
     /// The JWK's `kid`.
@@ -221,7 +220,7 @@ pub struct SignatureKey {
 enum SignatureMaterial {
     Ed25519(keys::SigningKey),
     Ecdsa(EcdsaKeyPair),
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
     Rsa(RsaKeyPair),
 }
 
@@ -330,8 +329,8 @@ impl fmt::Debug for SignatureKey {
 fn public_part(jwk: &Value, operation: &str) -> Result<(Label, VerificationMaterial), Refusal> {
     let (algorithms, thumbprint, material) = match (text(jwk, "kty")?, text(jwk, "crv").ok()) {
         ("OKP", Some("Ed25519")) => {
-            let key =
-                PublicKey::from_jwk_members(Some("OKP"), Some("Ed25519"), Some(text(jwk, "x")?), false)?;
+            let public = serde_json::json!({ "kty": "OKP", "crv": "Ed25519", "x": text(jwk, "x")? });
+            let key = PublicKey::from_jwk(&public)?;
             let id = key.id().as_str().to_owned();
             (vec![Algorithm::Ed25519], Some(id), VerificationMaterial::Ed25519(key))
         }
@@ -355,7 +354,7 @@ fn public_part(jwk: &Value, operation: &str) -> Result<(Label, VerificationMater
             if key.len() < HMAC_KEY_BYTES_MIN {
                 return refuse(&format!("the JWK's secret is shorter than {HMAC_KEY_BYTES_MIN} bytes"));
             }
-            let material = VerificationMaterial::Hmac(hmac::Key::new(hmac::HMAC_SHA256, &key));
+            let material = VerificationMaterial::Hmac(Box::new(hmac::Key::new(hmac::HMAC_SHA256, &key)));
             (vec![Algorithm::HmacSha256], None, material)
         }
         _ => return refuse("the JWK is none of OKP Ed25519, EC P-256, EC P-384, RSA, oct"),
