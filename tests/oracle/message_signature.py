@@ -159,6 +159,7 @@ def sign(order):
         tag=order["tag"],
         include_alg=order["alg"],
         covered_component_ids=order["components"],
+        use_existing_digest="content-digest" in message.headers,
     )
     fields = {name.lower(): value for name, value in message.headers.items()}
     return {"signature_input": fields["signature-input"], "signature": fields["signature"]}

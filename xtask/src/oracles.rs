@@ -89,25 +89,19 @@ fn node_packages(root: &Path, report: &mut Report) -> Result<(), String> {
         .and_then(|()| copy("package.json"))
         .and_then(|()| copy("package-lock.json"))
         .map_err(|error| format!("cannot fill {}: {error}", to.display()))?;
-    let npm = node.with_file_name("npm");
-    let (folder, path) = (to.to_string_lossy().into_owned(), path_with(&node));
+    // bin/node beside lib/node_modules; the package's own bin/npm does not find its parts.
+    let npm = node.with_file_name("../lib/node_modules/npm/bin/npm-cli.js");
+    let (folder, npm) = (to.to_string_lossy().into_owned(), npm.to_string_lossy().into_owned());
     let npm = Step::new(
         "Node oracles",
-        &npm.to_string_lossy(),
-        &["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", &folder],
-    )
-    .env("PATH", path);
+        &node.to_string_lossy(),
+        &[&npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", &folder],
+    );
     match run::run(root, report, &npm) {
         Ok(()) => std::fs::write(&stamp, wanted)
             .map_err(|error| format!("cannot write {}: {error}", stamp.display())),
         Err(problem) => report.skip("what needs Node oracles", &problem),
     }
-}
-
-/// The search path with the folder of this Node first: npm is a script of its.
-fn path_with(node: &Path) -> String {
-    let folder = node.parent().unwrap_or(node).to_string_lossy().into_owned();
-    std::env::var("PATH").map_or_else(|_| folder.clone(), |path| format!("{folder}:{path}"))
 }
 
 /// The folder that cargo builds into.
