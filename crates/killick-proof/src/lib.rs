@@ -90,6 +90,7 @@ pub mod json;
 pub mod jwt_svid;
 pub mod keys;
 pub mod limits;
+pub mod message_signature;
 pub mod pop;
 pub mod refusal;
 pub mod replay;

@@ -70,3 +70,9 @@ pub const BUNDLE_ENTRIES_MAX: usize = 256;
 pub const JWT_SVID_BYTES_MAX: usize = 8_192;
 /// Audiences of a JWT-SVID (JWT-SVID section 7.2 recommends one).
 pub const JWT_SVID_AUDIENCES_MAX: usize = 16;
+/// Signatures of one message: its sender's, and those of the proxies on its way.
+pub const MESSAGE_SIGNATURES_MAX: usize = 16;
+/// Components that one signature covers: all field lines of a message and everything derived.
+pub const COVERED_COMPONENTS_MAX: usize = 128;
+/// Bytes of a secret for HMAC with SHA-256 (RFC 2104 section 3, RFC 7518 section 3.2: at least those of its output).
+pub const HMAC_KEY_BYTES_MIN: usize = 32;

@@ -30,6 +30,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::http_signature::{FORWARDED, Profile, REQUEST, content_digest, join_base};
 use crate::keys::SigningKey;
 use crate::limits::FORWARDED_LIFETIME_SECS_MAX;
+use crate::message_signature::quoted;
 use crate::time::UnixTime;
 
 /// A request that an agent is about to send.
@@ -170,11 +171,6 @@ fn sign_components(
     );
     let signature = key.sign(&join_base(components.iter().copied(), &params));
     (format!("{}={params}", profile.label), format!("{}=:{}:", profile.label, STANDARD.encode(signature)))
-}
-
-/// An `sf-string` (RFC 9651 section 4.1.6). What is not printable ASCII has no place in one; the reader refuses it.
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 fn field(name: &str, value: impl Into<String>) -> (String, String) {

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use crate::bundle::{self, BundleDocument, TrustBundle};
 use crate::call::{ChainSource, ParsedCall};
 use crate::chain::{self, Anchors, Chain};
-use crate::http_signature::check_window;
+use crate::http_signature::{check_algorithm, check_window};
 use crate::keys::{PublicKey, sha256};
 use crate::limits::{SIGNATURE_LIFETIME_SECS_MAX, TOKEN_LIFETIME_SECS_MAX};
 use crate::refusal::{Code, Refusal};
@@ -100,6 +100,7 @@ pub fn verify_call(
     if signature.keyid != key.id().as_str() {
         return refuse(Code::PopMismatch, "the signature's `keyid` is not the key of the token's holder");
     }
+    check_algorithm(signature.alg, key)?;
     if !key.verifies(&signature.base, &signature.signature) {
         return refuse(Code::SigInvalid, "the request's signature does not verify");
     }

@@ -62,6 +62,9 @@ pub enum Command {
     /// Capabilities: grant, read, explain, narrow
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Signatures of HTTP messages (RFC 9421), anybody's
+    #[command(subcommand)]
+    Signature(SignatureCommand),
     /// Make one signed call as an agent
     Call(CallArgs),
     /// Run any program as an agent: its HTTP calls are signed for it
@@ -433,6 +436,96 @@ pub struct AttenuateArgs {
     /// How many levels deeper it may be passed on
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub further: u64,
+}
+
+/// `killick signature …`
+#[derive(Debug, Subcommand)]
+pub enum SignatureCommand {
+    /// Verify the signature of an HTTP message that comes on standard input
+    Verify(SignatureVerifyArgs),
+    /// Sign an HTTP message that comes on standard input, and print it
+    Sign(SignatureSignArgs),
+}
+
+/// `killick signature verify`
+#[derive(Clone, Debug, Args)]
+pub struct SignatureVerifyArgs {
+    /// How the message is to be read
+    #[command(flatten)]
+    pub context: MessageContextArgs,
+    /// The signer's public key, or the shared secret, as a JWK
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// Which signature, if there are several
+    #[arg(long, value_name = "NAME")]
+    pub label: Option<String>,
+    /// The tag that the signature must have
+    #[arg(long, value_name = "TEXT")]
+    pub tag: Option<String>,
+    /// What it must cover at the least, e.g. '"@method" "@target-uri"'
+    #[arg(long, value_name = "COMPONENTS")]
+    pub covers: Option<String>,
+    /// For how long after its creation it is good, e.g. 60s
+    #[arg(long, value_name = "TIME", value_parser = crate::duration::parse)]
+    pub max_age: Option<u64>,
+    /// The time at which to judge: seconds since 1970, or e.g. 2026-05-01T12:00:00Z (default: now)
+    #[arg(long, value_name = "WHEN", value_parser = crate::moment::parse)]
+    pub now: Option<u64>,
+}
+
+/// `killick signature sign`
+#[derive(Clone, Debug, Args)]
+pub struct SignatureSignArgs {
+    /// How the message is to be read
+    #[command(flatten)]
+    pub context: MessageContextArgs,
+    /// The private key, or the shared secret, as a JWK
+    #[arg(long, value_name = "FILE")]
+    pub key: PathBuf,
+    /// What to cover, e.g. '"@method" "@target-uri" "content-digest"'
+    #[arg(long, value_name = "COMPONENTS")]
+    pub components: String,
+    /// The signature's label
+    #[arg(long, value_name = "NAME", default_value = "sig1")]
+    pub label: String,
+    /// When it was made: seconds since 1970, or e.g. 2026-05-01T12:00:00Z (default: now)
+    #[arg(long, value_name = "WHEN", value_parser = crate::moment::parse)]
+    pub created: Option<u64>,
+    /// When it ends
+    #[arg(long, value_name = "WHEN", value_parser = crate::moment::parse)]
+    pub expires: Option<u64>,
+    /// A text that is used once
+    #[arg(long, value_name = "TEXT")]
+    pub nonce: Option<String>,
+    /// What the signature is for
+    #[arg(long, value_name = "TEXT")]
+    pub tag: Option<String>,
+    /// The key's name (default: the JWK's kid, or else its thumbprint)
+    #[arg(long, value_name = "TEXT")]
+    pub keyid: Option<String>,
+    /// State the algorithm in the signature
+    #[arg(long)]
+    pub alg: bool,
+}
+
+/// What a message does not say of itself.
+#[derive(Clone, Debug, Args)]
+pub struct MessageContextArgs {
+    /// The scheme under which a request was sent
+    #[arg(long, value_name = "https|http", default_value = "https")]
+    pub scheme: String,
+    /// The host that the client addressed, if a proxy changed it
+    #[arg(long, value_name = "HOST[:PORT]")]
+    pub authority: Option<String>,
+    /// The request that a response answers, for components with `req`
+    #[arg(long, value_name = "FILE")]
+    pub request: Option<PathBuf>,
+    /// A field that is structured, beside those that are registered so; may be given more than once
+    #[arg(long, value_name = "NAME=item|list|dictionary")]
+    pub structured: Vec<String>,
+    /// The algorithm, e.g. rsa-pss-sha512, where an RSA key does not say it
+    #[arg(long, value_name = "NAME")]
+    pub algorithm: Option<String>,
 }
 
 /// `killick call`

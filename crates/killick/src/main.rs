@@ -10,6 +10,7 @@ mod duration;
 mod folder;
 mod http;
 mod metrics;
+mod moment;
 mod output;
 mod stack;
 mod telemetry;
@@ -56,6 +57,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Policy(command) => commands::policy::run(&folder, ui, &command),
         Command::Agent(command) => block_on(commands::agent::run(&folder, ui, &command)),
         Command::Token(command) => block_on(commands::token::run(&folder, ui, &command)),
+        Command::Signature(command) => commands::signature::run(ui, &command),
         Command::Call(args) => block_on(commands::call::run(&folder, ui, &args)),
         Command::Run(args) => block_on(commands::run::run(&folder, ui, &args)),
         Command::Revoke(args) => block_on(commands::revoke::run(&folder, ui, &args)),

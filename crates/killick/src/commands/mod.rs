@@ -12,6 +12,7 @@ pub mod pilot;
 pub mod policy;
 pub mod revoke;
 pub mod run;
+pub mod signature;
 pub mod status;
 pub mod token;
 pub mod up;
