@@ -71,27 +71,59 @@ impl Number {
     }
 
     /// Decimal text with the exact value: valid JSON, one spelling for one value, in the layout that ECMAScript
-    /// gives a double (plain up to 21 integer digits, then with an exponent). Never longer than the digits and 25
-    /// characters more.
+    /// gives a double (plain up to 21 integer digits, then with an exponent). A number of so many digits that this
+    /// layout is longer than [`JSON_NUMBER_CHARS_MAX`] gets the first that is not of: plain, one digit before the point
+    /// and an exponent, no point and an exponent. So whatever was read is written so that it can be read.
     pub fn to_text(&self) -> String {
-        let sign = if self.negative { "-" } else { "" };
-        let count = i64::try_from(self.digits.len()).unwrap_or(i64::MAX);
         if self.digits.is_empty() {
             return "0".to_owned();
         }
-        if (1..=PLAIN_DIGITS_MAX).contains(&self.point) {
-            let split = usize::try_from(self.point.min(count)).unwrap_or_default();
-            let (whole, fraction) = self.digits.split_at(split);
-            let zeros = zeros(self.point - count);
-            let dot = if fraction.is_empty() { "" } else { "." };
-            return format!("{sign}{whole}{zeros}{dot}{fraction}");
+        let layout = if (1 - PLAIN_ZEROS_MAX..=PLAIN_DIGITS_MAX).contains(&self.point) {
+            self.plain()
+        } else {
+            self.scientific()
+        };
+        let fits = |text: &String| text.len() <= JSON_NUMBER_CHARS_MAX;
+        if fits(&layout) {
+            return layout;
         }
-        if (1 - PLAIN_ZEROS_MAX..=0).contains(&self.point) {
+        // Zeros are written out only where few of them can be needed.
+        let chars_max = i64::try_from(JSON_NUMBER_CHARS_MAX).unwrap_or_default();
+        let plain = (-chars_max..=chars_max).contains(&self.point).then(|| self.plain());
+        plain.into_iter().chain([self.scientific(), self.whole_with_exponent()]).find(fits).unwrap_or(layout)
+    }
+
+    /// `-0.001`, `1200`
+    fn plain(&self) -> String {
+        let sign = self.sign();
+        if self.point <= 0 {
             return format!("{sign}0.{}{}", zeros(-self.point), self.digits);
         }
+        let count = self.count();
+        let split = usize::try_from(self.point.min(count)).unwrap_or_default();
+        let (whole, fraction) = self.digits.split_at(split);
+        let dot = if fraction.is_empty() { "" } else { "." };
+        format!("{sign}{whole}{}{dot}{fraction}", zeros(self.point - count))
+    }
+
+    /// `1.5e+300`
+    fn scientific(&self) -> String {
         let (first, rest) = self.digits.split_at(1);
         let dot = if rest.is_empty() { "" } else { "." };
-        format!("{sign}{first}{dot}{rest}e{:+}", self.point - 1)
+        format!("{}{first}{dot}{rest}e{:+}", self.sign(), self.point - 1)
+    }
+
+    /// `15e299`
+    fn whole_with_exponent(&self) -> String {
+        format!("{}{}e{}", self.sign(), self.digits, self.point - self.count())
+    }
+
+    const fn sign(&self) -> &'static str {
+        if self.negative { "-" } else { "" }
+    }
+
+    fn count(&self) -> i64 {
+        i64::try_from(self.digits.len()).unwrap_or(i64::MAX)
     }
 
     /// From decimal text in the JSON grammar (RFC 8259 section 6): nothing before it, nothing after it. `None` also if
@@ -256,6 +288,31 @@ mod tests {
         ] {
             assert_eq!(number(input).to_text(), text);
             assert_eq!(number(text), number(input));
+        }
+    }
+
+    /// Found by fuzzing: what was read came out too long to be read, so that a token could be signed that nobody reads.
+    #[test]
+    fn the_longest_numbers_are_written_as_long_as_they_may_be_read() {
+        let digits = |count: usize| "123456789".repeat(8).split_at(count).0.to_owned();
+        for text in [
+            "9".repeat(64),
+            digits(60),
+            format!("-{}", digits(63)),
+            format!("{}e99", digits(61)),
+            format!("{}e-99", digits(60)),
+            format!("-{}e9", digits(61)),
+            format!("1.{}e99", digits(59)),
+            format!("1.{}e-5", digits(59)),
+            format!("1.{}e-999999", digits(54)),
+            format!("0.{}", digits(62)),
+            format!("0.00000{}", digits(57)),
+            format!("0.{}e-99", digits(58)),
+            format!("{}e999999900", digits(54)),
+        ] {
+            assert!(text.len() <= JSON_NUMBER_CHARS_MAX, "{text}");
+            let written = number(&text).to_text();
+            assert_eq!(Number::parse(&written), Some(number(&text)), "{text} is written {written}");
         }
     }
 
