@@ -109,11 +109,11 @@ impl CurrencyAmount {
     }
 
     pub(super) fn check(&self, value: &Json) -> bool {
-        let Some((currency, amount)) = self.parts(value) else { return false };
-        let Ok(currency) = Currency::read(currency) else { return false };
-        let (Some(limits), Ok(amount)) = (self.limits.get(&currency), currency.read_amount(amount)) else {
+        let Some((code, amount)) = self.parts(value) else { return false };
+        let Some((currency, limits)) = self.limits.iter().find(|(currency, _)| currency.code == code) else {
             return false;
         };
+        let Ok(amount) = currency.read_amount(amount) else { return false };
         limits.min.is_none_or(|min| amount >= min) && limits.max.is_none_or(|max| amount <= max)
     }
 

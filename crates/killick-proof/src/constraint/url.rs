@@ -201,9 +201,7 @@ impl Host {
 /// (RFC 5891 section 4.2.3.1: `--` at the third and fourth place, `xn--` among them). The issuer has not read them.
 fn is_beneath(host: &str, suffix: &str) -> bool {
     let labels = host.strip_suffix(suffix).and_then(|rest| rest.strip_suffix('.'));
-    labels.is_some_and(|labels| {
-        !labels.is_empty() && labels.split('.').all(|label| label.as_bytes().get(2..4) != Some(b"--"))
-    })
+    labels.is_some_and(|labels| labels.split('.').all(|label| label.as_bytes().get(2..4) != Some(b"--")))
 }
 
 /// Whether the path is the prefix or beneath it. A prefix that ends in `/` is not within itself without it.
