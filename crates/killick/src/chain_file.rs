@@ -61,7 +61,10 @@ fn bounded(text: String) -> Result<String, Failure> {
             format!("the token is larger than {CHAIN_BYTES_MAX} bytes"),
         ));
     }
-    Ok(text.strip_prefix("AAT ").unwrap_or(text).to_owned())
+    let text = text.strip_prefix("AAT ").unwrap_or(text);
+    // Others keep a chain one token a line, root first.
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    Ok(lines.join("~"))
 }
 
 /// The keys that sign root tokens, as `trust.json` names them.
