@@ -110,7 +110,8 @@ fn speccheck() {
 #[test]
 fn a_p256_key_has_one_form() {
     let group = &read("wycheproof/ecdsa_secp256r1_sha256_p1363_test.json");
-    let point = hex(text(items(group, "testGroups").first().unwrap().get("publicKey").unwrap(), "uncompressed"));
+    let point =
+        hex(text(items(group, "testGroups").first().unwrap().get("publicKey").unwrap(), "uncompressed"));
     let point: [u8; 65] = point.try_into().unwrap();
     assert!(PublicKey::from_p256_point(point).is_ok());
     for head in [0x00, 0x02, 0x03, 0x05, 0x06, 0x07] {

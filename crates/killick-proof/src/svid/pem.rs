@@ -32,7 +32,10 @@ pub fn to_pem(der: &[u8]) -> String {
 /// not closed, or base64 that is not canonical; with `limit.size` above 1 MiB or 256 certificates.
 pub fn from_pem(text: &str) -> Result<Vec<Vec<u8>>, Refusal> {
     if text.len() > SPIFFE_BUNDLE_BYTES_MAX {
-        return refuse(Code::LimitSize, format!("the PEM text is longer than {SPIFFE_BUNDLE_BYTES_MAX} bytes"));
+        return refuse(
+            Code::LimitSize,
+            format!("the PEM text is longer than {SPIFFE_BUNDLE_BYTES_MAX} bytes"),
+        );
     }
     let mut certificates = Vec::new();
     let mut block: Option<String> = None;

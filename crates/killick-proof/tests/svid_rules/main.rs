@@ -95,10 +95,18 @@ fn order_and_number_are_bounded() {
     assert_eq!(verify(&[low, high], &[root]), Err(Code::IdentityChain), "a signing certificate is no SVID");
     assert_eq!(verify(&[leaf], &[root]), Err(Code::IdentityChain), "what lies between is missing");
     assert_eq!(verify(&[leaf, low, high, root], &[root]), Ok(()), "the root itself may come along");
-    assert_eq!(verify(&[leaf, low, high], &[low]), Ok(()), "any signing certificate may be trusted as a root");
+    assert_eq!(
+        verify(&[leaf, low, high], &[low]),
+        Ok(()),
+        "any signing certificate may be trusted as a root"
+    );
     assert_eq!(verify(&[], &[root]), Err(Code::IdentityChain));
     assert_eq!(verify(&[leaf, low, high], &[]), Err(Code::IdentityChain));
-    assert_eq!(verify(&[leaf, low, high], &[leaf, &vec![1, 2, 3], root]), Ok(()), "what is no root counts as absent");
+    assert_eq!(
+        verify(&[leaf, low, high], &[leaf, &vec![1, 2, 3], root]),
+        Ok(()),
+        "what is no root counts as absent"
+    );
     let many = [&[leaf][..], &[low; 6]].concat();
     assert_eq!(verify(&many, &[root]), Err(Code::IdentityChain), "six may come, though not these");
     let more = [&[leaf][..], &[low; 7]].concat();
@@ -235,7 +243,10 @@ fn python() -> Option<PathBuf> {
     let mut has_openssl = Command::new("openssl");
     has_openssl.arg("version");
     let has = runs(has_packages) && runs(has_openssl);
-    assert!(has || std::env::var_os("KILLICK_NO_SKIP").is_none(), "python3 has no `cryptography`: cargo xtask setup");
+    assert!(
+        has || std::env::var_os("KILLICK_NO_SKIP").is_none(),
+        "python3 has no `cryptography`: cargo xtask setup"
+    );
     if !has {
         println!("skipped: python3 with the package `cryptography`, or openssl, is not there");
     }

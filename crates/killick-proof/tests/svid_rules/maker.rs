@@ -191,9 +191,8 @@ fn subtrees(tag: u8, bases: &[Vec<u8>]) -> Vec<u8> {
 }
 
 pub(crate) fn name(parts: &Name) -> Vec<u8> {
-    let part = |(kind, text): &(&'static [u64], String)| {
-        tlv(0x31, &seq(&[oid(kind), tlv(0x0c, text.as_bytes())]))
-    };
+    let part =
+        |(kind, text): &(&'static [u64], String)| tlv(0x31, &seq(&[oid(kind), tlv(0x0c, text.as_bytes())]));
     seq(&parts.iter().map(part).collect::<Vec<_>>())
 }
 
