@@ -1,6 +1,6 @@
 //! Published vectors of signatures that implementations get wrong: Wycheproof's for Ed25519 and ECDSA P-256 with SHA-256
 //! (`vectors/wycheproof`), and the twelve of "Taming the many EdDSAs" (`vectors/speccheck`).
-#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where something is not as it must be")]
 
 use std::path::Path;
 

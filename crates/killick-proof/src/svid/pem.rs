@@ -79,7 +79,7 @@ mod tests {
     fn what_is_written_is_read() {
         for length in [1, 47, 48, 49, 1_000] {
             let der = vec![7_u8; length];
-            assert_eq!(from_pem(&to_pem(&der)).unwrap(), [der.clone()]);
+            assert_eq!(from_pem(&to_pem(&der)).unwrap(), std::slice::from_ref(&der));
             let two = format!("{}\n{}", to_pem(&der), to_pem(&[1])).replace('\n', "\r\n");
             assert_eq!(from_pem(&two).unwrap(), [der, vec![1]]);
         }
