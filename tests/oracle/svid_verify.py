@@ -9,8 +9,10 @@ It knows X.509 and nothing of SPIFFE.
 """
 
 import base64
+import concurrent.futures
 import datetime
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -67,19 +69,24 @@ def third(path: list[str], now: int) -> bool | None:
     return True
 
 
-def main() -> None:
-    warnings.simplefilter("ignore")  # of certificates that are wrong on purpose
+def judge(line: str) -> str:
+    case = json.loads(line)
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        for line in sys.stdin:
-            case = json.loads(line)
-            strict = openssl(folder, case["path"], case["now"], strict=True)
-            answer = {
-                "openssl_strict": strict,
-                "openssl": strict or openssl(folder, case["path"], case["now"], strict=False),
-                "cryptography": third(case["path"], case["now"]),
-            }
-            print(json.dumps(answer))
+        strict = openssl(folder, case["path"], case["now"], strict=True)
+        answer = {
+            "openssl_strict": strict,
+            "openssl": strict or openssl(folder, case["path"], case["now"], strict=False),
+            "cryptography": third(case["path"], case["now"]),
+        }
+    return json.dumps(answer)
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")  # of certificates that are wrong on purpose
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for answer in pool.map(judge, sys.stdin):
+            print(answer)
 
 
 if __name__ == "__main__":

@@ -123,7 +123,8 @@ fn read_header(jws: &Jws<'_>) -> Result<Option<String>, Refusal> {
     refuse_extensions(&header)?;
     let known = |name: &&String| !matches!(name.as_str(), "alg" | "kid" | "typ");
     if let Some(name) = header.as_object().and_then(|members| members.keys().find(known)) {
-        let why = format!("the JWT-SVID's header has `{}`, which the specification does not know", shown(name));
+        let why =
+            format!("the JWT-SVID's header has `{}`, which the specification does not know", shown(name));
         return refuse(Code::TokenEncoding, why);
     }
     if !matches!(text(&header, "typ", Code::TokenTyp)?.as_deref(), None | Some("JWT" | "JOSE")) {
@@ -160,7 +161,10 @@ fn read_audiences(claims: &Json) -> Result<Vec<String>, Refusal> {
     };
     match audiences {
         Some(audiences) if !audiences.is_empty() => Ok(audiences),
-        _ => refuse(Code::TokenAud, "the JWT-SVID's `aud` is missing, empty or neither a text nor 1 to 16 texts"),
+        _ => refuse(
+            Code::TokenAud,
+            "the JWT-SVID's `aud` is missing, empty or neither a text nor 1 to 16 texts",
+        ),
     }
 }
 

@@ -30,7 +30,7 @@ pub const TARGET_BYTES_MAX: usize = 8_192;
 pub const HEADERS_MAX: usize = 64;
 /// Bytes of all header names and values of one request.
 pub const HEADER_BYTES_MAX: usize = 32_768;
-/// Bytes of a SPIFFE ID (SPIFFE-ID section 2.4 asks for at most 2048).
+/// Bytes of a SPIFFE ID (SPIFFE-ID section 2.3 asks for at most 2048).
 pub const SPIFFE_ID_BYTES_MAX: usize = 2_048;
 /// Characters of a nonce.
 pub const NONCE_CHARS_MAX: usize = 128;

@@ -1,7 +1,9 @@
 //! SPIFFE IDs, parsed to the letter of the SPIFFE-ID specification.
 //!
 //! The specification gives a SPIFFE ID exactly one spelling: there is no percent-encoding, no case folding and no
-//! path normalisation to apply. So what parses here is compared byte by byte everywhere else.
+//! path normalisation to apply. So what parses here is compared byte by byte everywhere else. (Section 2.4 calls scheme
+//! and trust domain case-insensitive, as every URI's are; section 2.1 has the latter in lower case, and only that is
+//! read.)
 
 use std::fmt;
 
@@ -9,7 +11,7 @@ use crate::limits::SPIFFE_ID_BYTES_MAX;
 use crate::refusal::{Code, Refusal};
 
 const SCHEME: &str = "spiffe://";
-/// Bytes of a trust domain's name (SPIFFE-ID section 2.3.1).
+/// Bytes of a trust domain's name (SPIFFE-ID section 2.3).
 const TRUST_DOMAIN_BYTES_MAX: usize = 255;
 
 /// A SPIFFE ID with a path: `spiffe://acme.example/agent/invoice-bot`. Always in its one canonical text.

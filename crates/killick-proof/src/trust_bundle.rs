@@ -225,7 +225,8 @@ fn read_entry(entry: &Json) -> Result<Entry, Refusal> {
     }
     let text = |name: &str| entry.get(name).and_then(Json::as_str);
     let usage = text("use").filter(|usage| [X509_USE, JWT_USE].contains(usage));
-    let is_known = matches!((text("kty"), text("crv")), (Some("EC"), Some("P-256")) | (Some("OKP"), Some("Ed25519")));
+    let is_known =
+        matches!((text("kty"), text("crv")), (Some("EC"), Some("P-256")) | (Some("OKP"), Some("Ed25519")));
     let (Some(usage), true) = (usage, is_known) else { return Ok(Entry::Unknown) };
     let certificate = match entry.get("x5c").and_then(Json::as_array) {
         Some([first, ..]) => Some(first),
@@ -236,8 +237,7 @@ fn read_entry(entry: &Json) -> Result<Entry, Refusal> {
         return Ok(Entry::Unknown);
     }
     let has_private = entry.get("d").is_some();
-    let key =
-        PublicKey::from_jwk_members(text("kty"), text("crv"), text("x"), text("y"), has_private)?;
+    let key = PublicKey::from_jwk_members(text("kty"), text("crv"), text("x"), text("y"), has_private)?;
     match certificate {
         Some(certificate) if usage == X509_USE => {
             let Some(der) = certificate.as_str().and_then(|text| STANDARD.decode(text).ok()) else {
@@ -245,7 +245,10 @@ fn read_entry(entry: &Json) -> Result<Entry, Refusal> {
             };
             // RFC 7517 section 4.7: the certificate is over the entry's key.
             if svid::certified_key(&der)? != key {
-                return refuse(Code::IdentityChain, "an `x5c` of the bundle is over another key than its entry");
+                return refuse(
+                    Code::IdentityChain,
+                    "an `x5c` of the bundle is over another key than its entry",
+                );
             }
             Ok(Entry::Root(der))
         }

@@ -130,7 +130,10 @@ fn the_subject_is_a_workload_of_this_trust_domain() {
     assert_eq!(with("sub", Some(json!(1))), Err(Code::TokenClaims));
     assert_eq!(with("sub", Some(json!("invoice-bot"))), Err(Code::IdentityChain));
     assert_eq!(with("sub", Some(json!("spiffe://acme.example"))), Err(Code::IdentityChain));
-    assert_eq!(with("sub", Some(json!("spiffe://other.example/agent/invoice-bot"))), Err(Code::IdentityDomain));
+    assert_eq!(
+        with("sub", Some(json!("spiffe://other.example/agent/invoice-bot"))),
+        Err(Code::IdentityDomain)
+    );
 }
 
 /// Section 3.2.
@@ -203,7 +206,9 @@ fn only_the_bundles_keys_sign() {
 fn the_form_is_compact_and_bounded() {
     let good = signed(r#"{"alg":"ES256"}"#, &claims().to_string(), &key(2));
     assert_eq!(verify(&good), Ok(()));
-    for bad in [String::new(), "a.b".to_owned(), format!("{good}.x"), format!("{good}="), good.replace('.', "..")] {
+    for bad in
+        [String::new(), "a.b".to_owned(), format!("{good}.x"), format!("{good}="), good.replace('.', "..")]
+    {
         assert_eq!(verify(&bad), Err(Code::TokenEncoding), "{bad}");
     }
     let unsigned = format!("{}.", good.rsplit_once('.').unwrap().0);

@@ -1,5 +1,5 @@
 //! Tokens under ES256: accepted where the key is a P-256 key, and nowhere else.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where something is not as it must be")]
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -67,7 +67,8 @@ fn chains_of_either_kind_and_mixed_ones_verify() {
         let key = |place: u8| if kinds >> place & 1 == 1 { p256(place + 1) } else { ed25519(place + 1) };
         let (issuer, first, second) = (key(0), key(1), key(2));
         let root = root_for(first.public()).sign(&issuer);
-        let expected = if issuer.public().kind() == KeyKind::P256 { r#""alg":"ES256""# } else { r#""alg":"EdDSA""# };
+        let expected =
+            if issuer.public().kind() == KeyKind::P256 { r#""alg":"ES256""# } else { r#""alg":"EdDSA""# };
         assert!(header_of(&root).contains(expected));
         let chain = format!("{root}~{}", below(&root, &first, second.public()).sign(&first));
         assert_eq!(verify(&chain, &[issuer.public().clone()]), Ok(()), "{kinds:03b}");
@@ -101,8 +102,8 @@ fn alg_fits_the_key_or_the_token_is_refused() {
 #[test]
 fn a_signature_has_two_forms_and_no_third() {
     const N: [u8; 32] = [
-        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad,
-        0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa,
+        0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
     ];
     let (key, message) = (p256(7), b"one call");
     let signature = key.sign(message);
@@ -173,6 +174,7 @@ fn a_signer_may_fail() {
         }
     }
     let away = Box::new(Away(p256(1).public().clone()));
-    let refused = killick_proof::svid::new_root_with("acme.example", away, 0, [1; 16], NOW, 600).err().unwrap();
+    let refused =
+        killick_proof::svid::new_root_with("acme.example", away, 0, [1; 16], NOW, 600).err().unwrap();
     assert_eq!(refused.code(), Code::IdentityChain);
 }

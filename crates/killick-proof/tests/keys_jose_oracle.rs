@@ -72,8 +72,10 @@ fn what_we_sign_they_verify() {
     let asks = keys.iter().map(|key| {
         let good = claims(key).sign(key);
         let spoilt = spoil(&good);
-        [json!({ "do": "verify", "jwk": key.public().to_jwk(), "token": good }),
-            json!({ "do": "verify", "jwk": key.public().to_jwk(), "token": spoilt })]
+        [
+            json!({ "do": "verify", "jwk": key.public().to_jwk(), "token": good }),
+            json!({ "do": "verify", "jwk": key.public().to_jwk(), "token": spoilt }),
+        ]
     });
     let Some(answers) = ask(asks.flatten().collect()) else { return };
     for (key, pair) in keys.iter().zip(answers.chunks(2)) {
@@ -110,7 +112,8 @@ fn jwt_svids_agree() {
     let published = JwtKey { kid: "k".to_owned(), key: key.public().clone() };
     let bundle = SpiffeBundle::new("acme.example", vec![], vec![published]).unwrap();
     let now = NOW.secs();
-    let good = json!({ "sub": "spiffe://acme.example/agent/a", "aud": AUDIENCE, "exp": now + 60, "iat": now });
+    let good =
+        json!({ "sub": "spiffe://acme.example/agent/a", "aud": AUDIENCE, "exp": now + 60, "iat": now });
     let with = |name: &str, value: Value| {
         let mut claims = good.clone();
         claims[name] = value;
@@ -147,7 +150,8 @@ fn jwt_svids_agree() {
         let input = format!("{}.{}", base64url(header.as_bytes()), base64url(payload.to_string().as_bytes()));
         format!("{input}.{}", base64url(&key.sign(input.as_bytes())))
     };
-    let mut tokens: Vec<(String, bool)> = cases.iter().map(|(payload, beyond)| (sign(payload), *beyond)).collect();
+    let mut tokens: Vec<(String, bool)> =
+        cases.iter().map(|(payload, beyond)| (sign(payload), *beyond)).collect();
     tokens.push((spoil(&tokens[0].0), false));
     let id = fixtures::id("/agent/a");
     tokens.push((issue_jwt_svid(&id, &[AUDIENCE], "k", &key, NOW, 60).unwrap(), false));
@@ -155,9 +159,9 @@ fn jwt_svids_agree() {
 
     let mut jwk = key.public().to_jwk();
     jwk["kid"] = json!("k");
-    let asks = tokens
-        .iter()
-        .map(|(token, _)| json!({ "do": "jwt", "keys": [jwk], "token": token, "audience": AUDIENCE, "now": now }));
+    let asks = tokens.iter().map(
+        |(token, _)| json!({ "do": "jwt", "keys": [jwk], "token": token, "audience": AUDIENCE, "now": now }),
+    );
     let Some(answers) = ask(asks.collect()) else { return };
     for ((token, beyond), answer) in tokens.iter().zip(answers) {
         let ours = verify_jwt_svid(token, &bundle, AUDIENCE, NOW);
@@ -180,8 +184,12 @@ fn spoil(token: &str) -> String {
 /// The oracle's answers; `None`, said so, where Python has no `joserfc` and that is permitted.
 fn ask(asks: Vec<Value>) -> Option<Vec<Value>> {
     let python = std::env::var_os("KILLICK_ORACLE_PYTHON").map_or_else(|| "python3".into(), PathBuf::from);
-    let has = Command::new(&python).args(["-c", "import joserfc"]).output().is_ok_and(|out| out.status.success());
-    assert!(has || std::env::var_os("KILLICK_NO_SKIP").is_none(), "python3 has no `joserfc`: cargo xtask setup");
+    let has =
+        Command::new(&python).args(["-c", "import joserfc"]).output().is_ok_and(|out| out.status.success());
+    assert!(
+        has || std::env::var_os("KILLICK_NO_SKIP").is_none(),
+        "python3 has no `joserfc`: cargo xtask setup"
+    );
     if !has {
         println!("skipped: python3 with the package `joserfc` is not there");
         return None;
@@ -199,8 +207,11 @@ fn ask(asks: Vec<Value>) -> Option<Vec<Value>> {
     let output = oracle.wait_with_output().unwrap();
     writer.join().unwrap().unwrap();
     assert!(output.status.success());
-    let answers: Vec<Value> =
-        String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let answers: Vec<Value> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(answers.len(), count);
     Some(answers)
 }

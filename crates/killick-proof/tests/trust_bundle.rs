@@ -1,5 +1,9 @@
 //! SPIFFE bundles: what the specification asks to ignore is ignored, what it forbids is refused, and no bundle goes back.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where something is not as it must be")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops where something is not as it must be"
+)]
 
 use std::sync::LazyLock;
 
@@ -142,9 +146,8 @@ fn what_is_unknown_is_ignored() {
 fn what_is_known_and_wrong_refuses_the_bundle() {
     let other = STANDARD.encode(der(&root(ed25519(8))));
     let foreign = new_root_with("other.example", Box::new(ed25519(1)), 0, [3; 16], NOW, 600).unwrap();
-    let leaf = root(ed25519(5))
-        .issue(&fixtures::id("/agent/a"), ed25519(1).public(), [4; 16], NOW, 600)
-        .unwrap();
+    let leaf =
+        root(ed25519(5)).issue(&fixtures::id("/agent/a"), ed25519(1).public(), [4; 16], NOW, 600).unwrap();
     for (index, member, value, code) in [
         (0, "x5c", json!([other]), Code::IdentityChain),
         (0, "x5c", json!(["!"]), Code::IdentityChain),
@@ -223,7 +226,11 @@ fn no_bundle_goes_back() {
     let held = numbered(Some(7), 1);
     assert_eq!(verdict(&held, &numbered(Some(8), 2)), Ok(()));
     assert_eq!(verdict(&held, &numbered(Some(7), 1)), Ok(()), "the same again");
-    assert_eq!(verdict(&held, &numbered(Some(7), 2)), Err(Code::StateRollback), "other contents, same number");
+    assert_eq!(
+        verdict(&held, &numbered(Some(7), 2)),
+        Err(Code::StateRollback),
+        "other contents, same number"
+    );
     assert_eq!(verdict(&held, &numbered(Some(6), 2)), Err(Code::StateRollback));
     assert_eq!(verdict(&held, &numbered(None, 2)), Err(Code::StateRollback));
     assert_eq!(verdict(&numbered(None, 1), &numbered(None, 2)), Ok(()), "without numbers there is no order");
@@ -246,7 +253,10 @@ fn a_bundle_verifies_svids() {
         let bundle = SpiffeBundle::new(DOMAIN, vec![der(&top)], vec![]).unwrap();
         let svid = bundle.verify_svid(&[leaf.clone(), middle_der.clone()], NOW).unwrap();
         assert_eq!((&svid.id, &svid.key), (&id, ed25519(7).public()));
-        assert!(bundle.verify_svid(&[leaf.clone()], NOW).is_err(), "the level between is missing");
+        assert!(
+            bundle.verify_svid(std::slice::from_ref(&leaf), NOW).is_err(),
+            "the level between is missing"
+        );
         let empty = SpiffeBundle::new(DOMAIN, vec![], vec![]).unwrap();
         assert!(empty.verify_svid(&[leaf, middle_der], NOW).is_err(), "an empty bundle vouches for nothing");
 

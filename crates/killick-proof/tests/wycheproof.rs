@@ -1,6 +1,6 @@
 //! Published vectors of signatures that implementations get wrong: Wycheproof's for Ed25519 and ECDSA P-256 with SHA-256
 //! (`vectors/wycheproof`), and the twelve of "Taming the many EdDSAs" (`vectors/speccheck`).
-#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test stops where something is not as it must be")]
 
 use std::path::Path;
 
@@ -110,7 +110,8 @@ fn speccheck() {
 #[test]
 fn a_p256_key_has_one_form() {
     let group = &read("wycheproof/ecdsa_secp256r1_sha256_p1363_test.json");
-    let point = hex(text(items(group, "testGroups").first().unwrap().get("publicKey").unwrap(), "uncompressed"));
+    let point =
+        hex(text(items(group, "testGroups").first().unwrap().get("publicKey").unwrap(), "uncompressed"));
     let point: [u8; 65] = point.try_into().unwrap();
     assert!(PublicKey::from_p256_point(point).is_ok());
     for head in [0x00, 0x02, 0x03, 0x05, 0x06, 0x07] {

@@ -252,7 +252,8 @@ impl<'a> Certificate<'a> {
 
 /// RFC 5280 section 4.1.2.2: positive, of at most 20 octets.
 fn check_serial(octets: &[u8]) -> Result<(), Refusal> {
-    let is_positive = octets.first().is_some_and(|first| *first < 0x80) && octets.iter().any(|byte| *byte != 0);
+    let is_positive =
+        octets.first().is_some_and(|first| *first < 0x80) && octets.iter().any(|byte| *byte != 0);
     if is_positive && octets.len() <= 20 {
         return Ok(());
     }
@@ -280,7 +281,10 @@ fn read_extensions<'a>(parsed: &X509Certificate<'a>) -> Result<Option<NameConstr
         if extension.critical && !is_processed {
             return refuse(
                 Code::IdentityChain,
-                format!("the certificate has the critical extension {}, which is not known here", extension.oid),
+                format!(
+                    "the certificate has the critical extension {}, which is not known here",
+                    extension.oid
+                ),
             );
         }
         if extension.oid == OID_X509_EXT_NAME_CONSTRAINTS {

@@ -229,7 +229,10 @@ fn covers_domain(base: &str, name: &str) -> bool {
 
 fn ends_with(text: &str, end: &str) -> bool {
     let (text, end) = (text.as_bytes(), end.as_bytes());
-    text.len().checked_sub(end.len()).and_then(|at| text.get(at..)).is_some_and(|tail| tail.eq_ignore_ascii_case(end))
+    text.len()
+        .checked_sub(end.len())
+        .and_then(|at| text.get(at..))
+        .is_some_and(|tail| tail.eq_ignore_ascii_case(end))
 }
 
 /// Address and mask, of one family; `None` if they are of two or the name is no address.
@@ -256,15 +259,12 @@ fn covers_rdn(
     name: &RelativeDistinguishedName<'_>,
     side: Side,
 ) -> bool {
-    let covered = |base: &AttributeTypeAndValue<'_>| name.iter().any(|name| covers_attribute(base, name, side));
+    let covered =
+        |base: &AttributeTypeAndValue<'_>| name.iter().any(|name| covers_attribute(base, name, side));
     base.iter().count() == name.iter().count() && base.iter().all(covered)
 }
 
-fn covers_attribute(
-    base: &AttributeTypeAndValue<'_>,
-    name: &AttributeTypeAndValue<'_>,
-    side: Side,
-) -> bool {
+fn covers_attribute(base: &AttributeTypeAndValue<'_>, name: &AttributeTypeAndValue<'_>, side: Side) -> bool {
     if base.attr_type() != name.attr_type() {
         return false;
     }

@@ -94,9 +94,10 @@ fn check_leaf_validity(leaf: &Certificate<'_>, now: UnixTime) -> Result<(), Refu
 fn check_path_length(certificate: &Certificate<'_>, between: &[&Certificate<'_>]) -> Result<(), Refusal> {
     let count = between.iter().filter(|certificate| !certificate.is_self_issued()).count();
     match certificate.path_length() {
-        Some(most) if u32::try_from(count).is_ok_and(|count| count > most) => {
-            refuse(Code::IdentityChain, format!("more than {most} certificates stand beneath one that permits no more"))
-        }
+        Some(most) if u32::try_from(count).is_ok_and(|count| count > most) => refuse(
+            Code::IdentityChain,
+            format!("more than {most} certificates stand beneath one that permits no more"),
+        ),
         _ => Ok(()),
     }
 }

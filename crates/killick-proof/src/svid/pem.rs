@@ -32,7 +32,10 @@ pub fn to_pem(der: &[u8]) -> String {
 /// not closed, or base64 that is not canonical; with `limit.size` above 1 MiB or 256 certificates.
 pub fn from_pem(text: &str) -> Result<Vec<Vec<u8>>, Refusal> {
     if text.len() > SPIFFE_BUNDLE_BYTES_MAX {
-        return refuse(Code::LimitSize, format!("the PEM text is longer than {SPIFFE_BUNDLE_BYTES_MAX} bytes"));
+        return refuse(
+            Code::LimitSize,
+            format!("the PEM text is longer than {SPIFFE_BUNDLE_BYTES_MAX} bytes"),
+        );
     }
     let mut certificates = Vec::new();
     let mut block: Option<String> = None;
@@ -76,7 +79,7 @@ mod tests {
     fn what_is_written_is_read() {
         for length in [1, 47, 48, 49, 1_000] {
             let der = vec![7_u8; length];
-            assert_eq!(from_pem(&to_pem(&der)).unwrap(), [der.clone()]);
+            assert_eq!(from_pem(&to_pem(&der)).unwrap(), std::slice::from_ref(&der));
             let two = format!("{}\n{}", to_pem(&der), to_pem(&[1])).replace('\n', "\r\n");
             assert_eq!(from_pem(&two).unwrap(), [der, vec![1]]);
         }

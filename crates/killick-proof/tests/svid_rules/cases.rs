@@ -6,9 +6,10 @@ use killick_proof::keys::KeyKind;
 
 use crate::maker::{
     ALTERNATIVE_NAME, AUTHORITY_KEY_ID, BASIC_CONSTRAINTS, CERT_SIGN, COMMON_NAME, CRL_SIGN, Certificate,
-    DIGITAL_SIGNATURE, EXTENDED_USAGE, Extension, KEY_AGREEMENT, KEY_ENCIPHERMENT, KEY_USAGE, NAME_CONSTRAINTS,
-    Name, ORGANISATION, SUBJECT_KEY_ID, UNKNOWN, basic_constraints, directory, dns, ed25519_info, email,
-    excluded, extended_usage, ip, key_info_of, key_usage, oid, p256_info, permitted, seq, tlv, uri,
+    DIGITAL_SIGNATURE, EXTENDED_USAGE, Extension, KEY_AGREEMENT, KEY_ENCIPHERMENT, KEY_USAGE,
+    NAME_CONSTRAINTS, Name, ORGANISATION, SUBJECT_KEY_ID, UNKNOWN, basic_constraints, directory, dns,
+    ed25519_info, email, excluded, extended_usage, ip, key_info_of, key_usage, oid, p256_info, permitted,
+    seq, tlv, uri,
 };
 
 pub(crate) const HOUR: u64 = 3_600;

@@ -191,9 +191,8 @@ fn subtrees(tag: u8, bases: &[Vec<u8>]) -> Vec<u8> {
 }
 
 pub(crate) fn name(parts: &Name) -> Vec<u8> {
-    let part = |(kind, text): &(&'static [u64], String)| {
-        tlv(0x31, &seq(&[oid(kind), tlv(0x0c, text.as_bytes())]))
-    };
+    let part =
+        |(kind, text): &(&'static [u64], String)| tlv(0x31, &seq(&[oid(kind), tlv(0x0c, text.as_bytes())]));
     seq(&parts.iter().map(part).collect::<Vec<_>>())
 }
 
@@ -243,12 +242,12 @@ pub(crate) fn oid(arcs: &[u64]) -> Vec<u8> {
 fn time(secs: u64) -> Vec<u8> {
     let (days, rest) = (secs / 86_400, secs % 86_400);
     let (mut year, mut day) = (1970, days);
-    let length = |year: u64| if year % 4 == 0 { 366 } else { 365 };
+    let length = |year: u64| if year.is_multiple_of(4) { 366 } else { 365 };
     while day >= length(year) {
         day -= length(year);
         year += 1;
     }
-    let february = if year % 4 == 0 { 29 } else { 28 };
+    let february = if year.is_multiple_of(4) { 29 } else { 28 };
     let mut month = 1;
     for days in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
         if day < days {
