@@ -3,6 +3,7 @@
 //! seed; what killick signs they verify, with the same signature base; what they sign killick verifies; and of a message
 //! that was changed all say the same.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "helpers of tests")]
+#![expect(clippy::disallowed_methods, reason = "a test may draw its own random bytes")]
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! Golden vectors of RFC 9421, `vectors/message-signature/*.json`: every base is the RFC's, every signature verifies, the
 //! deterministic ones are made again, and nothing verifies once a byte of what it covers is another.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "helpers of tests")]
+#![expect(clippy::disallowed_methods, reason = "a test may draw its own random bytes")]
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,6 @@
 //! The profile of agents' requests where it touches HTTP's versions and the algorithm: one request in HTTP/1.1 and
 //! HTTP/2 has one signature base and one verdict, and `alg` agrees with the key or the request is refused.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
