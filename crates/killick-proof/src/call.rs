@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::chain::Chain;
 use crate::http_signature::{
-    Message, REQUEST, RequestSignature, digest_matches, is_visible, parse_signature, signature_base,
+    Message, REQUEST, RequestSignature, digest_matches, parse_signature, signature_base,
 };
 use crate::json::Json;
 use crate::keys::{KeyId, sha256};
@@ -398,11 +398,13 @@ fn field_name(name: &str) -> Result<String, Refusal> {
 
 /// RFC 9110 section 5.5, without the obsolete bytes beyond ASCII.
 fn field_value(name: &str, value: &[u8]) -> Result<String, Refusal> {
-    if value.iter().fold(false, |bad, b| bad | matches!(b, b'\r' | b'\n' | 0)) {
+    if value.iter().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
         return refuse(Code::HttpFraming, format!("the field `{name}` has a line break or NUL"));
     }
     match std::str::from_utf8(value) {
-        Ok(text) if is_visible(text) => Ok(text.trim_matches([' ', '\t']).to_owned()),
+        Ok(text) if text.bytes().all(|b| matches!(b, b' '..=b'~' | b'\t')) => {
+            Ok(text.trim_matches([' ', '\t']).to_owned())
+        }
         _ => refuse(Code::HttpAmbiguous, format!("the field `{name}` has bytes beyond visible ASCII")),
     }
 }
@@ -595,7 +597,7 @@ fn parse_authorization(value: Option<&str>) -> Result<ChainSource, Refusal> {
                 );
             }
             let of_a_chain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
-            if token.is_empty() || !token.bytes().fold(true, |good, b| good & of_a_chain(b)) {
+            if token.is_empty() || !token.bytes().all(of_a_chain) {
                 return refuse(Code::TokenEncoding, "the chain has characters that no compact JWS has");
             }
             Ok(ChainSource::Inline(token.to_owned()))

@@ -7,8 +7,6 @@
 //! messages, there is [`crate::message_signature`]; this path is kept apart from it because every request walks it: a
 //! narrow profile needs neither component values for what cannot be covered nor a text of the parameters made anew.
 
-use std::borrow::Cow;
-
 use sfv::{BareItem, Dictionary, FieldType as _, ListEntry, Parser};
 
 use crate::keys::{KeyId, PublicKey};
@@ -132,10 +130,10 @@ pub fn verify_forwarded(
 /// other name is a field's. Errs (`sig.coverage`) if a component is unknown or absent and (`http.framing`) if a value
 /// has bytes that could forge a line of the base.
 pub fn signature_base(message: &Message<'_>, covered: &[String], params: &str) -> Result<Vec<u8>, Refusal> {
-    let mut lines: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(covered.len());
+    let mut lines = Vec::with_capacity(covered.len());
     for name in covered {
         let value = component(message, name)?;
-        if !is_visible(&value) {
+        if !value.bytes().all(|b| matches!(b, b' '..=b'~' | b'\t')) {
             return refuse(
                 Code::HttpFraming,
                 format!("the component `{name}` has bytes that no field may have"),
@@ -143,58 +141,49 @@ pub fn signature_base(message: &Message<'_>, covered: &[String], params: &str) -
         }
         lines.push((name.as_str(), value));
     }
-    Ok(join_base(lines.iter().map(|(name, value)| (*name, value.as_ref())), params))
-}
-
-/// Visible ASCII, spaces and tabs. Looks at every byte without a branch: chains are long, and every request has one.
-pub(crate) fn is_visible(text: &str) -> bool {
-    text.bytes().fold(true, |good, b| good & (matches!(b, b' '..=b'~') | (b == b'\t')))
+    Ok(join_base(lines.iter().map(|(name, value)| (*name, value.as_str())), params))
 }
 
 /// RFC 9421 section 2.5 over components that are known to be clean.
-pub(crate) fn join_base<'a>(
-    lines: impl Iterator<Item = (&'a str, &'a str)> + Clone,
-    params: &str,
-) -> Vec<u8> {
-    const LAST: &str = "\"@signature-params\": ";
-    let length: usize = lines.clone().map(|(name, value)| name.len() + value.len() + 5).sum();
-    let mut base = String::with_capacity(length + LAST.len() + params.len());
+pub(crate) fn join_base<'a>(lines: impl Iterator<Item = (&'a str, &'a str)>, params: &str) -> Vec<u8> {
+    let mut base = String::new();
     for (name, value) in lines {
-        for part in ["\"", name, "\": ", value, "\n"] {
-            base.push_str(part);
-        }
+        base.push_str(&format!("\"{name}\": {value}\n"));
     }
-    base.push_str(LAST);
+    base.push_str("\"@signature-params\": ");
     base.push_str(params);
     base.into_bytes()
 }
 
 /// One component's value (RFC 9421 sections 2.1 and 2.2).
-fn component<'a>(message: &Message<'a>, name: &str) -> Result<Cow<'a, str>, Refusal> {
+fn component(message: &Message<'_>, name: &str) -> Result<String, Refusal> {
+    let (authority, path, query) = split_target(message.target_uri);
     match name {
-        "@method" => Ok(message.method.into()),
-        "@target-uri" => Ok(message.target_uri.into()),
-        "@authority" => Ok(split_target(message.target_uri).0.into()),
-        "@path" => Ok(split_target(message.target_uri).1.into()),
-        "@query" => Ok(split_target(message.target_uri).2.into()),
+        "@method" => Ok(message.method.to_owned()),
+        "@target-uri" => Ok(message.target_uri.to_owned()),
+        "@authority" => Ok(authority),
+        "@path" => Ok(path.to_owned()),
+        "@query" => Ok(query.to_owned()),
         _ if name.starts_with('@') => {
             refuse(Code::SigCoverage, "the signature covers a derived component that is not known here")
         }
-        _ => field_component(message, name),
+        _ => {
+            // RFC 9421 section 2.1: all lines of the field, trimmed, joined by a comma and a space.
+            let values: Vec<&str> = message
+                .headers
+                .iter()
+                .filter(|(field, _)| field == name)
+                .map(|(_, value)| value.trim_matches([' ', '\t']))
+                .collect();
+            if values.is_empty() {
+                return refuse(
+                    Code::SigCoverage,
+                    "the signature covers a field that the message does not have",
+                );
+            }
+            Ok(values.join(", "))
+        }
     }
-}
-
-/// RFC 9421 section 2.1: all lines of the field, trimmed, joined by a comma and a space. One line is not copied.
-fn field_component<'a>(message: &Message<'a>, name: &str) -> Result<Cow<'a, str>, Refusal> {
-    let mut values = message
-        .headers
-        .iter()
-        .filter(|(field, _)| field == name)
-        .map(|(_, value)| value.trim_matches([' ', '\t']));
-    let Some(first) = values.next() else {
-        return refuse(Code::SigCoverage, "the signature covers a field that the message does not have");
-    };
-    Ok(values.fold(Cow::Borrowed(first), |joined, value| format!("{joined}, {value}").into()))
 }
 
 /// The authority (lower case, default port left out: RFC 9421 section 2.2.3), the path and the query with its `?`

@@ -146,11 +146,11 @@ impl<'a> Lines<'a> {
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], Refusal> {
-        let Some((taken, rest)) = bounded(self.rest)?.split_at_checked(length) else {
+        let Some((taken, rest)) = self.rest.split_at_checked(length) else {
             return refuse("the content is shorter than its stated length");
         };
         self.rest = rest;
-        Ok(taken)
+        bounded(taken)
     }
 
     /// RFC 9112 section 7.1. Chunk extensions mean nothing to anybody and are refused.
@@ -162,6 +162,7 @@ impl<'a> Lines<'a> {
                 break;
             }
             body.extend_from_slice(self.take(size)?);
+            bounded(&body)?;
             if !self.next()?.is_empty() {
                 return refuse("a chunk is longer than its stated size");
             }
@@ -180,12 +181,9 @@ impl<'a> Lines<'a> {
 }
 
 fn bounded(content: &[u8]) -> Result<&[u8], Refusal> {
-    // Room for the framing around a content of the largest size.
-    if content.len() > BODY_BYTES_MAX.saturating_mul(2) {
-        return Err(Refusal::new(
-            Code::LimitSize,
-            format!("the content is longer than {BODY_BYTES_MAX} bytes"),
-        ));
+    if content.len() > BODY_BYTES_MAX {
+        let why = format!("the content is longer than {BODY_BYTES_MAX} bytes");
+        return Err(Refusal::new(Code::LimitSize, why));
     }
     Ok(content)
 }
@@ -202,4 +200,49 @@ fn number(text: &[u8], radix: u32) -> Result<usize, Refusal> {
 
 fn refuse<T>(why: &str) -> Result<T, Refusal> {
     Err(Refusal::new(Code::HttpFraming, why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<u8>, Code> {
+        read_message(text.as_bytes(), "https")
+            .map(|message| message.body().to_vec())
+            .map_err(|refusal| refusal.code())
+    }
+
+    #[test]
+    fn content_is_as_long_as_stated_and_bounded() {
+        let head = "POST / HTTP/1.1\nHost: a\n";
+        let of = |length: usize| read(&format!("{head}Content-Length: {length}\n\n{}", "x".repeat(length)));
+        assert_eq!(of(0), Ok(Vec::new()));
+        assert_eq!(of(BODY_BYTES_MAX).map(|body| body.len()), Ok(BODY_BYTES_MAX));
+        assert_eq!(of(BODY_BYTES_MAX + 1), Err(Code::LimitSize));
+        let chunk = format!("{:x}\n{}\n", BODY_BYTES_MAX / 2 + 1, "x".repeat(BODY_BYTES_MAX / 2 + 1));
+        let chunked = format!("{head}Transfer-Encoding: chunked\n\n");
+        assert_eq!(
+            read(&format!("{chunked}{chunk}0\n\n")).map(|body| body.len()),
+            Ok(BODY_BYTES_MAX / 2 + 1)
+        );
+        assert_eq!(read(&format!("{chunked}{chunk}{chunk}0\n\n")), Err(Code::LimitSize));
+        let to_the_end = |length: usize| read(&format!("HTTP/1.1 200 OK\n\n{}", "x".repeat(length)));
+        assert_eq!(to_the_end(BODY_BYTES_MAX).map(|body| body.len()), Ok(BODY_BYTES_MAX));
+        assert_eq!(to_the_end(BODY_BYTES_MAX + 1), Err(Code::LimitSize));
+        let many = "a: b\n".repeat(HEADERS_MAX + 1);
+        assert_eq!(read(&format!("GET / HTTP/1.1\n{many}\n")), Err(Code::LimitSize));
+        let large = "x".repeat(HEADER_BYTES_MAX);
+        assert_eq!(read(&format!("GET / HTTP/1.1\nA: {large}\n\n")), Err(Code::LimitSize));
+    }
+
+    #[test]
+    fn chunks_are_strict() {
+        let read = |chunks: &str| read(&format!("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n{chunks}"));
+        assert_eq!(read("2\nhi\n0\n\n"), Ok(b"hi".to_vec()));
+        for bad in
+            ["2\nhi\n", "2\nhello\n0\n\n", "2;x\nhi\n0\n\n", "\n0\n\n", "0x2\nhi\n0\n\n", "-1\n", "0\n\nmore"]
+        {
+            assert_eq!(read(bad), Err(Code::HttpFraming), "{bad:?}");
+        }
+    }
 }
