@@ -661,7 +661,8 @@ mod tests {
 
     use super::Cli;
 
-    /// The words of a command line as a shell splits them: at spaces, quotes kept together, a comment left out.
+    /// The words of a command line as a shell splits them: at spaces, quotes kept together, a comment or a redirection left
+    /// out.
     fn words(line: &str) -> Vec<String> {
         let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
         for letter in line.chars() {
@@ -671,7 +672,7 @@ mod tests {
                     quote = Some(letter);
                     word.get_or_insert_default();
                 }
-                (None, '#') if word.is_none() => break,
+                (None, '#' | '>') if word.is_none() => break,
                 (None, ' ') => words.extend(word.take()),
                 _ => word.get_or_insert_default().push(letter),
             }
