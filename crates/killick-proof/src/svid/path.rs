@@ -130,7 +130,7 @@ fn second_reading(path: &[&Certificate<'_>], now: UnixTime) -> Result<(), Refusa
         return Ok(());
     }
     let (Ok(leaf), Ok(anchor)) = (EndEntityCert::try_from(leaf), anchor_from_trusted_cert(root)) else {
-        return refuse(Code::IdentityChain, "the SVID is not a certificate that can be validated");
+        return refuse(Code::IdentityChain, "the SVID does not lead to a root: a certificate cannot be read");
     };
     let anchors = [anchor];
     let verdict = leaf.verify_for_usage(

@@ -186,9 +186,13 @@ cases! {
     "URI: between the root and the leaf", CHAIN, Same, 1, |p| {
         p.signing().set(NAME_CONSTRAINTS, true, permitted(&[uri("other.example")]));
     };
-    "URI: a signing certificate out of bounds", CHAIN, Same, 1, |p| {
-        names(p.signing(), &[uri("spiffe://elsewhere.example")]);
+    "URI: a signing certificate out of bounds", CHAIN, Same, 2, |p| {
+        names(&mut p.0[2], &[uri("spiffe://elsewhere.example")]);
         constrain(p, permitted(&[uri("acme.example")]));
+    };
+    "URI: a signing certificate within bounds of its own", None, Same, 2, |p| {
+        names(&mut p.0[2], &[uri("spiffe://elsewhere.example")]);
+        constrain(p, permitted(&[uri("acme.example"), uri("elsewhere.example")]));
     };
     "DNS: within", None, Same, 0, |p| {
         names(p.leaf(), &[uri(SVID_URI), dns("a.acme.example")]);
