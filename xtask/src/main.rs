@@ -4,6 +4,11 @@
 //! formatting, lints, dependency checks and every test, and says plainly what it skipped and why. With `CI=true`
 //! nothing may be skipped: what would be skipped is then an error.
 
+mod bench;
+mod fuzz;
+mod long;
+mod machine;
+mod mutants;
 mod oracles;
 mod report;
 mod run;
@@ -40,6 +45,54 @@ enum Task {
     Fault,
     /// Run the pilot and write its recording to docs/pilot.txt
     RecordPilot,
+    /// Fuzz what strangers send: every target or one
+    Fuzz {
+        /// One of fuzz/fuzz_targets
+        target: Option<String>,
+        /// Seconds for each target
+        #[arg(long, default_value_t = 60)]
+        secs: u64,
+        /// Afterwards add what was found, as few inputs as cover it, to the committed corpus
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Mutation testing of the proof core; writes docs/measured/mutants.md
+    Mutants {
+        /// This part of all mutants, `k/n` with k from 0
+        #[arg(long)]
+        shard: Option<String>,
+        /// Skip what a former run has settled
+        #[arg(long)]
+        resume: bool,
+        /// Only this file, as a path below crates/killick-proof/src; may be given again
+        #[arg(long)]
+        file: Vec<String>,
+        /// Stop after so many seconds
+        #[arg(long)]
+        secs: Option<u64>,
+        /// Only what changed since the commit before, at most 3 minutes: what CI does
+        #[arg(long, conflicts_with_all = ["shard", "resume", "file", "secs"])]
+        diff: bool,
+    },
+    /// Benches with goals; writes docs/measured/bench-NAME; fails when a goal is missed
+    Bench {
+        /// Which one
+        name: Bench,
+    },
+    /// Runs for hours; the last result is kept under docs/measured
+    Long {
+        /// Which one
+        name: long::Name,
+        /// Seconds a fuzz target, seconds of mutants, or rounds of kill
+        #[arg(long)]
+        amount: Option<u64>,
+    },
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Bench {
+    /// The proof core: requests, chains, constraints
+    Proof,
 }
 
 fn main() -> ExitCode {
@@ -55,6 +108,21 @@ fn main() -> ExitCode {
         Task::Test => test(&root, &mut report),
         Task::Fault => fault(&root, &mut report),
         Task::RecordPilot => record_pilot(&root, &mut report),
+        Task::Fuzz { target, secs, keep } => {
+            let outcome = fuzz::fuzz(&root, &mut report, target.as_deref(), secs).map(drop);
+            if keep {
+                outcome.and_then(|()| fuzz::keep(&root, &mut report, target.as_deref()))
+            } else {
+                outcome
+            }
+        }
+        Task::Mutants { diff: true, .. } => mutants::on_the_diff(&root, &mut report),
+        Task::Mutants { shard, resume, file, secs, .. } => {
+            let order = mutants::Order { shard, resume, files: file, secs_max: secs };
+            mutants::mutants(&root, &mut report, &order)
+        }
+        Task::Bench { name: Bench::Proof } => bench::proof(&root, &mut report),
+        Task::Long { name, amount } => long::long(&root, &mut report, name, amount),
     };
     report.finish(outcome, started.elapsed())
 }
@@ -70,8 +138,13 @@ fn check(root: &Path, report: &mut Report) -> Result<(), String> {
     lint(root, report)?;
     deny(root, report)?;
     test(root, report)?;
-    fault(root, report)
+    fault(root, report)?;
+    fuzz::fuzz(root, report, None, FUZZ_SECS)?;
+    mutants::on_the_diff(root, report)
 }
+
+/// Seconds for each fuzz target in the check: enough to notice what broke; `cargo xtask long fuzz` is for the rest.
+const FUZZ_SECS: u64 = 10;
 
 fn lint(root: &Path, report: &mut Report) -> Result<(), String> {
     run(root, report, &Step::cargo("format", &["fmt", "--all", "--check"]))?;
@@ -138,17 +211,9 @@ fn test(root: &Path, report: &mut Report) -> Result<(), String> {
 }
 
 /// Built into a target folder of its own, so that no shipped binary can be mistaken for it. What the ordinary build
-/// compiled is copied there first: only the crates that know the feature are compiled again.
+/// compiled is there: only the crates that know the feature are compiled again.
 fn fault(root: &Path, report: &mut Report) -> Result<(), String> {
-    let target = oracles::target(root);
-    let own = target.join("fault-injection");
-    let (built, copied) = (target.join("release"), own.join("release"));
-    if built.is_dir() && !copied.exists() {
-        std::fs::create_dir_all(&own).map_err(|error| format!("cannot create {}: {error}", own.display()))?;
-        let (from, to) = (built.to_string_lossy(), copied.to_string_lossy());
-        run(root, report, &Step::new("copy of the build", "cp", &["-a", "--reflink=auto", &from, &to]))?;
-    }
-    let own = own.to_string_lossy().into_owned();
+    let own = run::copy_of_build(root, report, "fault-injection")?.to_string_lossy().into_owned();
     let feature = ["--features", "fault-injection", "--target-dir", &own];
     for (package, test) in
         [("killick-decide", "fault"), ("killick-gateway", "gateway"), ("killick", "fault_injection")]

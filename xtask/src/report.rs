@@ -10,12 +10,13 @@ pub struct Report {
     done: Vec<(String, Duration)>,
     skipped: Vec<String>,
     notes: Vec<String>,
+    result: Option<String>,
 }
 
 impl Report {
     /// With `strict`, a skip is an error.
     pub const fn new(strict: bool) -> Self {
-        Self { strict, done: Vec::new(), skipped: Vec::new(), notes: Vec::new() }
+        Self { strict, done: Vec::new(), skipped: Vec::new(), notes: Vec::new(), result: None }
     }
 
     /// Whether nothing may be skipped.
@@ -48,6 +49,11 @@ impl Report {
         self.notes.push(text);
     }
 
+    /// Keeps a machine-readable result, to be the last line of all.
+    pub fn result(&mut self, json: String) {
+        self.result = Some(json);
+    }
+
     /// Prints the summary and gives the exit code.
     pub fn finish(self, outcome: Result<(), String>, took: Duration) -> ExitCode {
         line("");
@@ -66,11 +72,15 @@ impl Report {
         }
         line(&format!("{:.0} s in all", took.as_secs_f64()));
         line(&format!("steps: {} passed, {failed} failed, {} skipped", self.done.len(), self.skipped.len()));
+        if let Some(json) = &self.result {
+            line(json);
+        }
         if outcome.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }
 
-fn line(text: &str) {
+/// Prints a line.
+pub fn line(text: &str) {
     // A closed pipe downstream is no reason to fail the checks.
     let _ = writeln!(std::io::stdout(), "{text}");
 }

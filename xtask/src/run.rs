@@ -1,9 +1,10 @@
 //! Runs one step and says how long it took.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use crate::oracles;
 use crate::report::Report;
 
 /// A program with its arguments, and the name under which its outcome is reported.
@@ -79,4 +80,17 @@ pub fn quietly(root: &Path, step: &Step) -> Result<(), String> {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     ))
+}
+
+/// A target folder of its own, `target/NAME`, in which what the ordinary build compiled is there already; made once.
+pub fn copy_of_build(root: &Path, report: &mut Report, name: &str) -> Result<PathBuf, String> {
+    let target = oracles::target(root);
+    let own = target.join(name);
+    let (built, copied) = (target.join("release"), own.join("release"));
+    if built.is_dir() && !copied.exists() {
+        std::fs::create_dir_all(&own).map_err(|error| format!("cannot create {}: {error}", own.display()))?;
+        let (from, to) = (built.to_string_lossy(), copied.to_string_lossy());
+        run(root, report, &Step::new("copy of the build", "cp", &["-a", "--reflink=auto", &from, &to]))?;
+    }
+    Ok(own)
 }

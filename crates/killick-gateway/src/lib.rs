@@ -41,6 +41,7 @@ mod doors;
 pub mod evidence;
 #[cfg(feature = "fault-injection")]
 mod fault;
+mod held;
 pub mod limits;
 mod metrics;
 mod pass;
@@ -195,6 +196,7 @@ impl Gateway {
             public,
             bundles: Arc::clone(&bundles),
             chains: chains::Chains::default(),
+            held_chains: held::HeldChains::default(),
             evidence: evidence::Evidence::open(&state_dir).map_err(state)?,
             admission: admission::Admission::new(opens),
             ledger: config.ledger,

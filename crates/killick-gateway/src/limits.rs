@@ -41,6 +41,9 @@ pub const CHAINS_MAX: usize = 4_096;
 pub const CHAINS_BYTES_MAX: usize = 67_108_864;
 /// Chains kept that come from one root token: one agent must not crowd out the others.
 pub const CHAINS_PER_ROOT_MAX: usize = 32;
+/// Chains of one generation that are held verified: with both generations twice the 500 agents of one gateway, each with
+/// a chain of at most 12 KiB, read.
+pub const HELD_PER_GENERATION_MAX: usize = 512;
 /// Different chains of one root token that are kept as evidence: far above what a task's agents delegate within the
 /// token's lifetime; each costs one commit of the disk.
 pub const EVIDENCE_PER_ROOT_MAX: u32 = 4_096;

@@ -12,7 +12,7 @@ use killick_decide::{Decision, authorise};
 use killick_ledger::{Ledger, LedgerError, Recorded, Submitted};
 use killick_proof::call::{PublicOrigins, RawRequest, parse_call};
 use killick_proof::keys::sha256;
-use killick_proof::verified::verify_call;
+use killick_proof::verified::verify_held_call;
 use killick_proof::{AuthenticatedCall, Code, ParsedCall, Refusal, UnixTime};
 
 use crate::admission::Admission;
@@ -20,6 +20,7 @@ use crate::bundles::{Bundles, Held};
 use crate::chains::Chains;
 use crate::clock::Forward;
 use crate::evidence::{Evidence, Unkept};
+use crate::held::HeldChains;
 use crate::metrics::{Metrics, Stage};
 use crate::pass::Pass;
 use crate::respond::{self, Reply};
@@ -31,6 +32,7 @@ pub(crate) struct Line {
     pub(crate) public: PublicOrigins,
     pub(crate) bundles: Arc<Bundles>,
     pub(crate) chains: Chains,
+    pub(crate) held_chains: HeldChains,
     pub(crate) evidence: Evidence,
     pub(crate) admission: Admission,
     pub(crate) ledger: Ledger,
@@ -87,7 +89,9 @@ fn decide(line: &Line, raw: RawRequest) -> Result<(Decision, Option<Unkept>), Re
 
 /// Verifies the call and uses up its nonce.
 fn admit(line: &Line, call: ParsedCall, held: &Held, now: UnixTime) -> Result<AuthenticatedCall, Refusal> {
-    let call = verify_call(call, &held.bundle.trust, &|hash| line.chains.get(hash), now)?;
+    let (trust, put) = (&held.bundle.trust, |hash: &[u8; 32]| line.chains.get(hash));
+    let call = verify_held_call(call, trust, &|hash| line.held_chains.get(hash), &put, now)?;
+    line.held_chains.hold(&call.shared_chain());
     line.admission.admit(call, now)
 }
 

@@ -12,7 +12,10 @@ use killick_tlog::verify::{Trust, verify_log};
 use killick_tlog::{Entry, Seal};
 
 const CHILD: &str = "KILLICK_TEST_KILLED_CHILD";
+/// Deaths in an ordinary test run; `KILLICK_KILL_ROUNDS` asks for more (`cargo xtask long kill`).
 const ROUNDS: u64 = 10;
+/// Deaths that one log lives through. Each is followed by the verification of the whole log, which grows.
+const ROUNDS_PER_LOG: u64 = 25;
 
 /// A text, and the subject that it is about.
 struct Text(String, String);
@@ -63,9 +66,14 @@ fn kill_9_loses_nothing_that_was_acknowledged() {
     if let Some(folder) = std::env::var_os(CHILD) {
         return runtime.block_on(write_until_killed(folder.into()));
     }
-    let folder = tempfile::tempdir().unwrap();
+    let rounds = std::env::var("KILLICK_KILL_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
+    let mut folder = tempfile::tempdir().unwrap();
     let mut acknowledged: Vec<(u64, String)> = Vec::new();
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
+        if round > 0 && round % ROUNDS_PER_LOG == 0 {
+            folder = tempfile::tempdir().unwrap();
+            acknowledged.clear();
+        }
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "kill_9_loses_nothing_that_was_acknowledged", "--nocapture"])
             .env(CHILD, folder.path())
@@ -86,7 +94,7 @@ fn kill_9_loses_nothing_that_was_acknowledged() {
         });
         started.recv_timeout(Duration::from_secs(60)).unwrap();
         // Spread over the publisher's period, so that the kill meets every one of its steps.
-        std::thread::sleep(Duration::from_millis(50 + 37 * round));
+        std::thread::sleep(Duration::from_millis(50 + 37 * (round % ROUNDS_PER_LOG)));
         child.kill().unwrap();
         child.wait().unwrap();
         // A last line that was cut off counts for nothing: a whole one has four parts.

@@ -195,7 +195,9 @@ impl TrustBundle {
             }
             let mut keys = HashMap::with_capacity(agent.keys.len());
             for key in &agent.keys {
-                keys.insert(PublicKey::from_jwk(&key.jwk)?.id().clone(), key.not_after);
+                // A key that is listed twice is certified until the later time.
+                let until = keys.entry(PublicKey::from_jwk(&key.jwk)?.id().clone()).or_insert(key.not_after);
+                *until = key.not_after.max(*until);
             }
             agent_keys.insert(agent.id.clone(), keys);
             if agents.insert(agent.id.clone(), agent.clone()).is_some() {

@@ -107,18 +107,17 @@ impl Chain {
             return refuse(Code::ArgUnlisted, why);
         }
         for (name, constraint) in constraints {
-            let (tool, name_shown) = (shown(tool), shown(name));
             match args.get(name) {
                 None => {
                     return refuse(
                         Code::ArgMissing,
-                        format!("`{tool}` needs `{name_shown}` under this token"),
+                        format!("`{}` needs `{}` under this token", shown(tool), shown(name)),
                     );
                 }
                 Some(value) if !constraint.check(value) => {
                     let permitted = bounded(constraint.to_human(name));
-                    let why =
-                        format!("`{name_shown}` of `{tool}` is outside what the token permits: {permitted}");
+                    let (name, tool) = (shown(name), shown(tool));
+                    let why = format!("`{name}` of `{tool}` is outside what the token permits: {permitted}");
                     return refuse(Code::ArgConstraint, why);
                 }
                 Some(_) => {}
@@ -149,6 +148,12 @@ pub struct Anchors<'a> {
 /// Steps 1 to 5 and 6a of the draft's section 7, nothing else. Used by [`crate::verified`]; returns the bare chain.
 pub(crate) fn verify_links(compact: &str, anchors: &Anchors<'_>, now: UnixTime) -> Result<Chain, Refusal> {
     links::verify(compact, anchors, now)
+}
+
+/// What of [`verify_links`] can become false of a chain for which it held: the anchor that signed the root is trusted,
+/// and time is within every link's.
+pub(crate) fn still_holds(chain: &Chain, anchors: &Anchors<'_>, now: UnixTime) -> bool {
+    links::still_holds(chain, anchors, now)
 }
 
 /// The killick profile over a chain whose links verified: names bound to keys, one origin, denies kept, nothing

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use crate::bundle::{self, BundleDocument, TrustBundle};
 use crate::call::{ChainSource, ParsedCall};
@@ -33,7 +34,7 @@ impl<T: fmt::Debug> fmt::Debug for Verified<T> {
 #[derive(Debug)]
 pub struct SignedCall {
     pub(crate) call: ParsedCall,
-    pub(crate) chain: Verified<Chain>,
+    pub(crate) chain: Arc<Verified<Chain>>,
     pub(crate) agent: SpiffeId,
 }
 
@@ -44,8 +45,13 @@ impl SignedCall {
     }
 
     /// The chain that authorises the sender.
-    pub const fn chain(&self) -> &Verified<Chain> {
+    pub fn chain(&self) -> &Verified<Chain> {
         &self.chain
+    }
+
+    /// The same chain, to be held for the next call: see [`verify_held_call`].
+    pub fn shared_chain(&self) -> Arc<Verified<Chain>> {
+        Arc::clone(&self.chain)
     }
 
     /// The sender: the leaf holder's SPIFFE ID.
@@ -83,12 +89,34 @@ pub fn verify_call(
     known: &dyn Fn(&[u8; 32]) -> Option<String>,
     now: UnixTime,
 ) -> Result<Verified<SignedCall>, Refusal> {
-    let chain = match call.chain() {
-        ChainSource::Inline(compact) => verify_agent_chain(compact, trust, now)?,
-        ChainSource::Hash(hash) => {
-            // The store is only a cache; that it holds what was asked for is seen here.
-            match known(hash).filter(|compact| sha256(compact.as_bytes()) == *hash) {
-                Some(compact) => verify_agent_chain(&compact, trust, now)?,
+    verify_held_call(call, trust, &|_| None, known, now)
+}
+
+/// As [`verify_call`], for who holds chains that were verified before: `held` finds one by the SHA-256 of its text,
+/// whether the call sends the chain or names it. The verdict is that of [`verify_call`], sooner.
+///
+/// What cannot change of a held chain is not verified again: its signatures, its linkage, that each link narrows. What
+/// time and the bundle can change is: the trust anchor, every expiry, names, keys, revocation. A held chain that no
+/// longer passes is verified as if it had not been held, so that the refusal is the same one.
+pub fn verify_held_call(
+    call: ParsedCall,
+    trust: &TrustBundle,
+    held: &dyn Fn(&[u8; 32]) -> Option<Arc<Verified<Chain>>>,
+    known: &dyn Fn(&[u8; 32]) -> Option<String>,
+    now: UnixTime,
+) -> Result<Verified<SignedCall>, Refusal> {
+    let hash = match call.chain() {
+        ChainSource::Inline(compact) => sha256(compact.as_bytes()),
+        ChainSource::Hash(hash) => *hash,
+    };
+    // The stores are only caches; that they hold what was asked for is seen here.
+    let held = held(&hash).filter(|chain| *chain.hash() == hash && still_holds(chain, trust, now));
+    let chain = match (held, call.chain()) {
+        (Some(chain), _) => chain,
+        (None, ChainSource::Inline(compact)) => Arc::new(verify_agent_chain(compact, trust, now)?),
+        (None, ChainSource::Hash(_)) => {
+            match known(&hash).filter(|compact| sha256(compact.as_bytes()) == hash) {
+                Some(compact) => Arc::new(verify_agent_chain(&compact, trust, now)?),
                 None => {
                     return refuse(Code::ChainUnknown, "no chain with this hash is held here; send it again");
                 }
@@ -115,6 +143,12 @@ pub fn verify_call(
         return refuse(Code::ChainIdentity, "the token does not name its holder");
     };
     Ok(Verified(SignedCall { call, chain, agent }))
+}
+
+/// Whether a chain that verified once would verify now: all that [`verify_agent_chain`] looks at and that can change.
+fn still_holds(chain: &Verified<Chain>, trust: &TrustBundle, now: UnixTime) -> bool {
+    let anchors = Anchors { keys: trust.token_keys(), lifetime_secs_max: TOKEN_LIFETIME_SECS_MAX };
+    chain::still_holds(chain, &anchors, now) && chain::verify_profile(chain, trust, now).is_ok()
 }
 
 /// Verifies a signed bundle under the pinned bundle key. Errs with `token.encoding`, `token.alg`, `token.typ`,

@@ -66,6 +66,14 @@ pub(super) fn verify(compact: &str, anchors: &Anchors<'_>, now: UnixTime) -> Res
     Ok(chain)
 }
 
+pub(super) fn still_holds(chain: &Chain, anchors: &Anchors<'_>, now: UnixTime) -> bool {
+    let Some(root) = chain.links.first() else { return false };
+    let pairs = chain.links.iter().zip(chain.links.iter().skip(1));
+    anchors.keys.iter().any(|key| *key.id() == chain.root_key)
+        && check_root(root, anchors, now).is_ok()
+        && pairs.into_iter().all(|(parent, child)| check_lifetime(parent, child, now).is_ok())
+}
+
 /// Steps 1 and 2. Each token comes with its `jti`, if it has one: without one it is refused once its signature has been
 /// looked at, so that an altered token is called altered.
 fn split(compact: &str) -> Result<Vec<(Jws<'_>, Option<String>)>, Refusal> {
@@ -280,24 +288,24 @@ fn check_lifetime(parent: &Times, child: &Times, now: &NumericDate) -> Result<()
 /// Step 4p: capability monotonicity. No entry means the empty set, for the child as for the parent.
 fn check_tools(parent: Option<&Tools>, child: Option<&Tools>) -> Result<(), Refusal> {
     for (tool, narrower) in child.into_iter().flatten() {
-        let name = shown(tool);
+        let name = || shown(tool);
         let Some(wider) = parent.and_then(|tools| tools.get(tool)) else {
-            return refuse(Code::ChainWidened, format!("I4: its parent does not grant `{name}`"));
+            return refuse(Code::ChainWidened, format!("I4: its parent does not grant `{}`", name()));
         };
         if wider.is_empty() {
             continue;
         }
         if let Some(argument) = narrower.keys().find(|argument| !wider.contains_key(*argument)) {
-            let why = format!("I4: `{name}` gains the argument `{}`", shown(argument));
+            let why = format!("I4: `{}` gains the argument `{}`", name(), shown(argument));
             return refuse(Code::ChainWidened, why);
         }
         for (argument, wider) in wider {
             let Some(narrower) = narrower.get(argument) else {
-                let why = format!("I4: `{name}` loses the constraint on `{}`", shown(argument));
+                let why = format!("I4: `{}` loses the constraint on `{}`", name(), shown(argument));
                 return refuse(Code::ChainWidened, why);
             };
             if !narrower.subsumes(wider) {
-                let why = format!("I4: `{}` of `{name}` is wider than its parent's", shown(argument));
+                let why = format!("I4: `{}` of `{}` is wider than its parent's", shown(argument), name());
                 return refuse(Code::ChainWidened, why);
             }
         }

@@ -95,8 +95,12 @@ fn check_alive(claims: &Claims, private: &PrivateClaims, trust: &TrustBundle) ->
 }
 
 fn check_origin_alive(model: &Model, owner: &str, revocations: &Revocations) -> Result<(), Refusal> {
-    let versioned = format!("{}@{}", model.name, model.version);
-    if revocations.models.iter().any(|revoked| *revoked == model.name || *revoked == versioned) {
+    let is_it = |revoked: &String| {
+        let rest = revoked.strip_prefix(model.name.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('@') == Some(model.version.as_str()))
+    };
+    if revocations.models.iter().any(is_it) {
+        let versioned = format!("{}@{}", model.name, model.version);
         return refuse(Code::IdentityRevoked, format!("the model `{}` is revoked", shown(&versioned)));
     }
     if revocations.owners.iter().any(|revoked| revoked == owner) {
@@ -125,7 +129,7 @@ fn check_root(
         let why = format!("link 0: `{}` is no registered agent", private.holder);
         return refuse(Code::ChainIdentity, why);
     };
-    name_link(0, check_registered_key(record, &claims.holder_key, now))?;
+    name_link(0, check_registered_key(record, &claims.holder_key, trust, now))?;
     if record.owner.is_empty() {
         return refuse(Code::IdentityOwner, format!("link 0: `{}` has no owner", private.holder));
     }
@@ -161,7 +165,7 @@ fn check_derived(
         );
     }
     match trust.agents.get(&child.holder) {
-        Some(record) => check_registered_key(record, &claims.holder_key, now),
+        Some(record) => check_registered_key(record, &claims.holder_key, trust, now),
         None if child.holder.is_beneath(&parent.holder) => Ok(()),
         None => {
             let why = format!("`{}` is neither registered nor beneath `{}`", child.holder, parent.holder);
@@ -170,16 +174,19 @@ fn check_derived(
     }
 }
 
-fn check_registered_key(record: &AgentRecord, key: &PublicKey, now: UnixTime) -> Result<(), Refusal> {
-    let is_it = |jwk: &serde_json::Value| PublicKey::from_jwk(jwk).is_ok_and(|registered| registered == *key);
-    let mut bound = record.keys.iter().filter(|registered| is_it(&registered.jwk)).peekable();
-    if bound.peek().is_none() {
-        return refuse(Code::ChainIdentity, format!("the directory binds another key to `{}`", record.id));
+/// Keys are compared by thumbprint, as the bundle's index holds them: to read each JWK again would cost more than all
+/// else of the profile.
+fn check_registered_key(
+    record: &AgentRecord,
+    key: &PublicKey,
+    trust: &TrustBundle,
+    now: UnixTime,
+) -> Result<(), Refusal> {
+    match trust.certified_until(&record.id, key.id()) {
+        Some(until) if until > now => Ok(()),
+        Some(_) => refuse(Code::IdentityExpired, format!("the certificate of `{}` has expired", record.id)),
+        None => refuse(Code::ChainIdentity, format!("the directory binds another key to `{}`", record.id)),
     }
-    if bound.any(|registered| registered.not_after > now) {
-        return Ok(());
-    }
-    refuse(Code::IdentityExpired, format!("the certificate of `{}` has expired", record.id))
 }
 
 /// Origin and catalogue count from the root alone; a link that states others is refused.

@@ -149,7 +149,11 @@ impl Number {
             return None;
         }
         let point = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?;
-        let number = Self::normal(negative, &format!("{whole}{fraction}"), point);
+        let number = if fraction.is_empty() {
+            Self::normal(negative, whole, point)
+        } else {
+            Self::normal(negative, &format!("{whole}{fraction}"), point)
+        };
         (number.point.abs() <= EXPONENT_MAX).then_some(number)
     }
 
@@ -173,8 +177,9 @@ impl Number {
         if !self.is_integer() || self.point > 20 {
             return None;
         }
-        let zeros = zeros(self.point - i64::try_from(self.digits.len()).ok()?);
-        format!("{}{zeros}", self.digits).parse().ok()
+        let zeros = u32::try_from(self.point - self.count()).ok()?;
+        let digits: u64 = self.digits.parse().ok()?;
+        digits.checked_mul(10_u64.checked_pow(zeros)?)
     }
 
     fn cmp_magnitude(&self, other: &Self) -> Ordering {

@@ -152,6 +152,9 @@ impl<'a> Reader<'a> {
         let mut owned: Option<String> = None;
         let mut plain = self.at;
         loop {
+            // Most of a string is neither its end nor an escape: look for the next byte that may be.
+            let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+            self.at += rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f)).unwrap_or(rest.len());
             match self.peek() {
                 Some(b'"') => {
                     let tail = self.text.get(plain..self.at).unwrap_or_default();
@@ -170,8 +173,7 @@ impl<'a> Reader<'a> {
                     owned.get_or_insert_default().push(escaped);
                     plain = self.at;
                 }
-                Some(0..=0x1f) => return self.wrong("a control character in a string"),
-                Some(_) => self.at += 1,
+                Some(_) => return self.wrong("a control character in a string"),
                 None => return self.wrong("a string does not end"),
             }
         }
