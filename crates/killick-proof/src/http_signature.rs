@@ -409,10 +409,12 @@ pub(crate) fn digest_matches(field: &str, body: &[u8]) -> Result<bool, Refusal> 
 
 /// `alg` may say what is so anyway: the algorithm follows from the key, and what is stated must agree with it (RFC 9421
 /// section 3.2, step 6). Errs with `sig.invalid`.
-pub(crate) fn check_algorithm(stated: Option<Algorithm>, _key: &PublicKey) -> Result<(), Refusal> {
+pub(crate) fn check_algorithm(stated: Option<Algorithm>, key: &PublicKey) -> Result<(), Refusal> {
     match stated {
-        None | Some(Algorithm::Ed25519) => Ok(()),
-        Some(_) => refuse(Code::SigInvalid, "the signature's `alg` is not the algorithm of its key"),
+        Some(stated) if stated.as_str() != key.kind().http_alg() => {
+            refuse(Code::SigInvalid, "the signature's `alg` is not the algorithm of its key")
+        }
+        _ => Ok(()),
     }
 }
 
