@@ -26,6 +26,7 @@ pub(super) fn verify(compact: &str, anchors: &Anchors<'_>, now: UnixTime) -> Res
     let mut is_typed = header.typ.as_deref() == Some(TOKEN_TYP);
     let anchor = name_link(0, find_anchor(root_jws, &header, anchors))?;
     let (root, mut times) = name_link(0, require_jti(root_has_jti).and_then(|()| read(root_jws)))?;
+    let now = &NumericDate::of(now);
     name_link(0, check_root(&root, &times, anchors, now))?;
 
     let mut links = vec![root];
@@ -68,10 +69,14 @@ pub(super) fn verify(compact: &str, anchors: &Anchors<'_>, now: UnixTime) -> Res
 
 pub(super) fn still_holds(chain: &Chain, anchors: &Anchors<'_>, now: UnixTime) -> bool {
     let Some(root) = chain.links.first() else { return false };
-    let pairs = chain.links.iter().zip(chain.links.iter().skip(1));
+    let now = &NumericDate::of(now);
+    // Claims are in whole seconds, `iat` rounded up and `exp` down: nothing that the exact times rule out holds here.
+    let times: Vec<Times> = chain.links.iter().map(Times::of).collect();
+    let Some(root_times) = times.first() else { return false };
+    let mut pairs = times.iter().zip(times.iter().skip(1));
     anchors.keys.iter().any(|key| *key.id() == chain.root_key)
-        && check_root(root, anchors, now).is_ok()
-        && pairs.into_iter().all(|(parent, child)| check_lifetime(parent, child, now).is_ok())
+        && check_root(root, root_times, anchors, now).is_ok()
+        && pairs.all(|(parent, child)| check_lifetime(parent, child, now).is_ok())
 }
 
 /// Steps 1 and 2. Each token comes with its `jti`, if it has one: without one it is refused once its signature has been
@@ -188,15 +193,14 @@ fn has_parent_hash(jws: &Jws<'_>) -> bool {
 }
 
 /// Steps 3c to 3n.
-fn check_root(root: &Claims, times: &Times, anchors: &Anchors<'_>, now: UnixTime) -> Result<(), Refusal> {
+fn check_root(root: &Claims, times: &Times, anchors: &Anchors<'_>, now: &NumericDate) -> Result<(), Refusal> {
     if root.del_depth != 0 {
         return refuse(Code::ChainDepth, "the root's `del_depth` is not 0");
     }
     if root.par_hash.is_some() {
         return refuse(Code::ChainOrder, "a derived token stands where the root must");
     }
-    let now = NumericDate::of(now);
-    if times.exp <= now {
+    if times.exp <= *now {
         return refuse(Code::TokenExpired, format!("it expired at {}", root.exp));
     }
     if times.iat > now.plus_secs(CLOCK_SKEW_SECS) {
@@ -223,14 +227,14 @@ fn check_root(root: &Claims, times: &Times, anchors: &Anchors<'_>, now: UnixTime
 
 /// Steps 4c to 4p for claims in whole seconds, as ours are.
 pub(crate) fn check_link(parent: &Claims, child: &Claims, now: UnixTime) -> Result<(), Refusal> {
-    check_link_at((parent, &Times::of(parent)), (child, &Times::of(child)), now)
+    check_link_at((parent, &Times::of(parent)), (child, &Times::of(child)), &NumericDate::of(now))
 }
 
 /// Steps 4c to 4p: what a derived token's claims must be, given its parent's. The detail names the invariant.
 fn check_link_at(
     (parent, parent_times): (&Claims, &Times),
     (child, child_times): (&Claims, &Times),
-    now: UnixTime,
+    now: &NumericDate,
 ) -> Result<(), Refusal> {
     // Steps 4b1 to 4b4 hold since the claims were read; of 4b5 this is what is left.
     if child.par_hash.is_none() {
@@ -240,7 +244,7 @@ fn check_link_at(
         return refuse(Code::ChainIssuer, "I1: its `iss` is not the key of the holder above it");
     }
     check_depth(parent, child)?;
-    check_lifetime(parent_times, child_times, &NumericDate::of(now))?;
+    check_lifetime(parent_times, child_times, now)?;
     if child.del_depth > child.del_max_depth {
         return refuse(Code::ChainDepth, "I2: its `del_depth` is above its own `del_max_depth`");
     }
