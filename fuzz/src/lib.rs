@@ -13,6 +13,7 @@ pub mod bundle;
 pub mod constraint;
 pub mod grammar;
 pub mod json;
+pub mod message;
 pub mod signature_input;
 pub mod spiffe_id;
 pub mod token;
@@ -22,11 +23,12 @@ pub mod x509;
 pub type Run = fn(&[u8]) -> bool;
 
 /// Every target by the name of its corpus folder.
-pub const TARGETS: [(&str, Run); 8] = [
+pub const TARGETS: [(&str, Run); 9] = [
     ("bundle", bundle::run),
     ("constraint", constraint::run),
     ("grammar", grammar::run),
     ("json", json::run),
+    ("message", message::run),
     ("signature_input", signature_input::run),
     ("spiffe_id", spiffe_id::run),
     ("token", token::run),

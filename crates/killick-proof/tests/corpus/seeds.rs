@@ -13,6 +13,7 @@ pub fn write(corpus: &Path) {
     let vectors = corpus.join("../../vectors");
     put(corpus, "token", tokens(&vectors));
     put(corpus, "constraint", constraints(&vectors));
+    put(corpus, "message", messages(&vectors));
     put(corpus, "json", texts(&vectors.join("json/jcs.json"), "input"));
     put(corpus, "signature_input", requests(&vectors));
     put(corpus, "grammar", GRANTS.map(str::to_owned).to_vec());
@@ -112,11 +113,51 @@ fn constraints(vectors: &Path) -> Vec<String> {
         lines.extend(["1", "\"a\"", "[\"a\",1]", "null"].map(str::to_owned));
         seeds.push(lines.join("\n"));
     }
+    for entry in std::fs::read_dir(vectors.join("constraint")).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.extension().is_some_and(|extension| extension == "json") {
+            seeds.extend(extensions(&entry));
+        }
+    }
     // Malformed, unknown and too deep.
     seeds.push(r#"{"constraint_type":"exact"}"#.to_owned());
     seeds.push(r#"{"constraint_type":"x-new","value":1}"#.to_owned());
     seeds.push(r#"{"constraint_type":"any","constraints":[]}"#.to_owned());
     seeds.push(format!("{}{}", r#"{"constraint_type":"all","constraints":["#.repeat(33), "]}".repeat(33)));
+    seeds
+}
+
+/// Of each file of an extension constraint: its checks with a few values, its subsumptions, what is malformed.
+fn extensions(file: &Path) -> Vec<String> {
+    let document: Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let array = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let mut seeds = Vec::new();
+    for check in array(&document["checks"]) {
+        let values =
+            array(&check["accepts"]).into_iter().take(4).chain(array(&check["refuses"]).into_iter().take(4));
+        let lines: Vec<String> = values.map(|value| value.to_string()).collect();
+        // The second and third constraint are the first again.
+        let constraint = check["constraint"].to_string();
+        seeds.push(format!("{constraint}\n{constraint}\n{constraint}\n{}", lines.join("\n")));
+    }
+    for pair in array(&document["subsumptions"]) {
+        let parent = pair["parent"].to_string();
+        for child in array(&pair["within"]).iter().chain(&array(&pair["not_within"])).take(3) {
+            seeds.push(format!("{child}\n{parent}\n{parent}"));
+        }
+    }
+    seeds.extend(array(&document["malformed"]).iter().take(3).map(|one| one["constraint"].to_string()));
+    seeds
+}
+
+/// Parameters, where the vector has them, and the message.
+fn messages(vectors: &Path) -> Vec<String> {
+    let mut seeds = Vec::new();
+    for file in ["signatures", "edges", "components", "accept-signature"] {
+        for case in cases(&vectors.join(format!("message-signature/{file}.json"))) {
+            let parameters = case["parameters"].as_str().unwrap_or_default();
+            seeds.extend(case["message"].as_str().map(|message| format!("{parameters}\n{message}")));
+        }
+    }
     seeds
 }
 
