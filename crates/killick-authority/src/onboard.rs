@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use killick_decide::entry::Act;
 use killick_proof::bundle::{AgentKey, AgentRecord, AgentState, RiskTier};
-use killick_proof::keys::{KeyId, PublicKey};
+use killick_proof::keys::{KeyId, KeyKind, PublicKey};
 use killick_proof::token::Model;
 use killick_proof::{SpiffeId, UnixTime};
 use serde_json::Value;
@@ -343,6 +343,10 @@ fn check_model(model: &Model) -> Result<(), AuthorityError> {
 
 /// Checks that whoever asks holds the key.
 pub(crate) fn check_proof(name: &str, key: &PublicKey, proof: Option<&str>) -> Result<(), AuthorityError> {
+    // The core verifies P-256 too; the sidecar, the signer of requests and the wallet know Ed25519 only.
+    if key.kind() != KeyKind::Ed25519 {
+        return Err(AuthorityError::invalid("token.key", "agents have Ed25519 keys", "make an Ed25519 key"));
+    }
     let mend =
         "sign `killick-onboard`, the name and the key's thumbprint, joined by line feeds, with the key";
     let Some(proof) = proof.filter(|proof| !proof.is_empty()) else {

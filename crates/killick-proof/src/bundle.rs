@@ -7,7 +7,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
 use crate::grammar::ActionPattern;
-use crate::keys::{KeyId, PublicKey, SigningKey, base64url};
+use crate::keys::{KeyId, KeyKind, PublicKey, SigningKey, base64url};
 use crate::limits::BUNDLE_BYTES_MAX;
 use crate::refusal::{Code, Refusal};
 use crate::spiffe::{SpiffeId, check_trust_domain};
@@ -282,6 +282,10 @@ pub(crate) fn read_signed(jws: &str, key: &PublicKey) -> Result<BundleDocument, 
             Code::LimitSize,
             format!("the bundle is longer than {BUNDLE_BYTES_MAX} bytes"),
         ));
+    }
+    // The one algorithm of bundles is EdDSA; a pinned key of another kind could only be a slip.
+    if key.kind() != KeyKind::Ed25519 {
+        return Err(Refusal::new(Code::TokenKey, "the pinned bundle key is not an Ed25519 key"));
     }
     let encoding = |why: &str| Refusal::new(Code::TokenEncoding, format!("the signed bundle {why}"));
     let mut parts = jws.split('.');

@@ -46,6 +46,13 @@ fn a_signed_bundle_verifies_and_comes_back_whole() {
 }
 
 #[test]
+fn a_pinned_key_of_another_kind_verifies_no_bundle() {
+    let key = SigningKey::from_p256_scalar([7; 32]).unwrap();
+    let jws = signed(&header(&key), payload().to_string().as_bytes(), &key);
+    assert_eq!(verify_bundle(&jws, key.public()).unwrap_err().code(), Code::TokenKey);
+}
+
+#[test]
 fn every_byte_is_signed() {
     let jws = World::new().bundle_jws();
     assert_eq!(verify(&jws), Ok(1));

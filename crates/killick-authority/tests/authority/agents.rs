@@ -93,6 +93,17 @@ async fn every_bad_onboarding_is_refused_and_leaves_nothing() {
         (without("public_key"), 422, "request.invalid", "public_key"),
         (with("public_key", json!({ "kty": "RSA" })), 422, "token.key", "Ed25519"),
         (
+            // RFC 7515 appendix A.3: a P-256 key, which the core would verify with.
+            with(
+                "public_key",
+                json!({ "kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+                    "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0" }),
+            ),
+            422,
+            "token.key",
+            "Ed25519",
+        ),
+        (
             with("public_key", json!({ "kty": "OKP", "crv": "Ed25519", "x": "A".repeat(43) })),
             422,
             "token.key",
