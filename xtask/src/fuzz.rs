@@ -26,6 +26,8 @@ const INPUT_SECS_MAX: u64 = 10;
 const RSS_MEGABYTES_MAX: u64 = 2_048;
 /// Bytes of one input that is kept in the repository.
 const KEPT_BYTES_MAX: u64 = 2_048;
+/// Bytes of all found inputs of one target that are kept: nine targets and their seeds stay below the corpus's bound.
+const FOUND_BYTES_MAX: usize = 20_000;
 
 /// What one target did.
 pub struct Outcome {
@@ -73,7 +75,7 @@ pub fn fuzz(root: &Path, report: &mut Report, only: Option<&str>, secs: u64) -> 
     Ok(outcomes)
 }
 
-/// Adds to the committed corpus the fewest of the found inputs that reach what it does not.
+/// Adds to the committed corpus, shortest first, found inputs that reach what it does not, as many as there is room for.
 pub fn keep(root: &Path, report: &mut Report, only: Option<&str>) -> Result<(), String> {
     let programs = build(root, report)?;
     for target in targets(root)?.iter().filter(|target| only.is_none_or(|only| only == *target)) {
@@ -87,17 +89,26 @@ pub fn keep(root: &Path, report: &mut Report, only: Option<&str>) -> Result<(), 
         if !merged.status.success() {
             return Err(format!("{target}: {}", tail(&String::from_utf8_lossy(&merged.stderr))));
         }
-        let already: Vec<Vec<u8>> = files(&kept).iter().filter_map(|file| std::fs::read(file).ok()).collect();
+        let read = |folder: &Path| -> Vec<(PathBuf, Vec<u8>)> {
+            files(folder)
+                .into_iter()
+                .filter_map(|file| std::fs::read(&file).ok().map(|bytes| (file, bytes)))
+                .collect()
+        };
+        let name = |file: &Path| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let already = read(&kept);
+        let of_found = already.iter().filter(|(file, _)| name(file).starts_with("found-"));
+        let mut room = FOUND_BYTES_MAX.saturating_sub(of_found.map(|(_, bytes)| bytes.len()).sum());
+        let mut candidates = read(fresh.path());
+        candidates.retain(|(_, bytes)| !already.iter().any(|(_, known)| known == bytes));
+        candidates.sort_by_key(|(_, bytes)| bytes.len());
         let mut added = 0;
-        for file in files(fresh.path()) {
-            let bytes =
-                std::fs::read(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-            if !already.contains(&bytes) {
-                let name = file.file_name().map(|name| format!("found-{}", name.to_string_lossy()));
-                let name: String = name.unwrap_or_default().chars().take(18).collect();
-                std::fs::write(kept.join(name), bytes).map_err(|error| format!("cannot write: {error}"))?;
-                added += 1;
-            }
+        for (file, bytes) in candidates {
+            let Some(left) = room.checked_sub(bytes.len()) else { break };
+            room = left;
+            let name: String = format!("found-{}", name(&file)).chars().take(18).collect();
+            std::fs::write(kept.join(name), bytes).map_err(|error| format!("cannot write: {error}"))?;
+            added += 1;
         }
         report.note(format!("{target}: {added} inputs added to fuzz/corpus/{target}"));
     }

@@ -92,6 +92,9 @@ pub fn verify_call(
     verify_held_call(call, trust, &|_| None, known, now)
 }
 
+/// Finds a chain that was verified before by the SHA-256 of its text.
+pub type FindHeld<'a> = dyn Fn(&[u8; 32]) -> Option<Arc<Verified<Chain>>> + 'a;
+
 /// As [`verify_call`], for who holds chains that were verified before: `held` finds one by the SHA-256 of its text,
 /// whether the call sends the chain or names it. The verdict is that of [`verify_call`], sooner.
 ///
@@ -101,7 +104,7 @@ pub fn verify_call(
 pub fn verify_held_call(
     call: ParsedCall,
     trust: &TrustBundle,
-    held: &dyn Fn(&[u8; 32]) -> Option<Arc<Verified<Chain>>>,
+    held: &FindHeld<'_>,
     known: &dyn Fn(&[u8; 32]) -> Option<String>,
     now: UnixTime,
 ) -> Result<Verified<SignedCall>, Refusal> {

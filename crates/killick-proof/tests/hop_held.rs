@@ -1,10 +1,6 @@
 //! A chain that is held since it verified once gets the verdict that it would get if it were verified anew: what time
 //! or the bundle changed is seen, and another chain than the one that was asked for counts for nothing.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test stops where something is not as it must be"
-)]
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
 
 use std::sync::Arc;
 
@@ -17,6 +13,9 @@ use killick_proof::keys::{base64url, sha256};
 use killick_proof::sign::{OutgoingRequest, sign_request_by_hash};
 use killick_proof::verified::{verify_agent_chain, verify_call, verify_held_call};
 use killick_proof::{Code, UnixTime, Verified};
+
+/// What an authority does to its world.
+type Change<'a> = &'a dyn Fn(&mut World);
 
 /// `invoice-bot`'s token and what it hands to a sub-agent, which is good for half as long.
 fn chain(world: &World) -> String {
@@ -90,7 +89,7 @@ fn what_changed_since_a_chain_was_kept_is_seen() {
     assert_eq!(verdict(&world, &held, request(&world, &compact, before), before), Err(Code::ClockSkew));
 
     // The bundle.
-    let cases: [(&dyn Fn(&mut World), Code); 7] = [
+    let cases: [(Change<'_>, Code); 7] = [
         (&|world| world.document.revocations.all = true, Code::RevokedAll),
         (&|world| world.document.revocations.tokens.push(root.jti.clone()), Code::TokenRevoked),
         (&|world| world.document.revocations.tokens.push(leaf.jti.clone()), Code::TokenRevoked),

@@ -89,6 +89,7 @@ fn measure(subjects: &[Subject<'_>]) -> Vec<(f64, Option<f64>)> {
         .collect()
 }
 
+#[expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
 fn micros(times: u32, input: Option<&RawRequest>, run: &dyn Fn(Option<RawRequest>)) -> f64 {
     let inputs: Vec<Option<RawRequest>> = (0..times).map(|_| input.cloned()).collect();
     let started = Instant::now();
