@@ -134,7 +134,7 @@ impl Url {
 }
 
 impl fmt::Display for Url {
-    /// As [`Url::parse`] reads it.
+    /// As the human syntax writes it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let schemes: Vec<&str> = self.schemes.iter().map(|scheme| scheme.as_str()).collect();
         let (star, host) = match &self.host {
