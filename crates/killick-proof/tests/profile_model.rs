@@ -1,5 +1,4 @@
 //! A root token is for the model that was registered: name, version and, where both sides state one, digest.
-#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
 
 use killick_proof::Code;
 use killick_proof::fixtures::{self, NOW, World};
