@@ -26,8 +26,8 @@ const INPUT_SECS_MAX: u64 = 10;
 const RSS_MEGABYTES_MAX: u64 = 2_048;
 /// Bytes of one input that is kept in the repository.
 const KEPT_BYTES_MAX: u64 = 2_048;
-/// Bytes of all found inputs of one target that are kept: nine targets and their seeds stay below the corpus's bound.
-const FOUND_BYTES_MAX: usize = 20_000;
+/// Found inputs of one target that are kept: a corpus that a person can still list.
+const FOUND_MAX: usize = 32;
 
 /// What one target did.
 pub struct Outcome {
@@ -75,7 +75,7 @@ pub fn fuzz(root: &Path, report: &mut Report, only: Option<&str>, secs: u64) -> 
     Ok(outcomes)
 }
 
-/// Adds to the committed corpus, shortest first, found inputs that reach what it does not, as many as there is room for.
+/// Adds to the committed corpus found inputs that reach what it does not, of all lengths, as many as there is room for.
 pub fn keep(root: &Path, report: &mut Report, only: Option<&str>) -> Result<(), String> {
     let programs = build(root, report)?;
     for target in targets(root)?.iter().filter(|target| only.is_none_or(|only| only == *target)) {
@@ -97,15 +97,14 @@ pub fn keep(root: &Path, report: &mut Report, only: Option<&str>) -> Result<(), 
         };
         let name = |file: &Path| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let already = read(&kept);
-        let of_found = already.iter().filter(|(file, _)| name(file).starts_with("found-"));
-        let mut room = FOUND_BYTES_MAX.saturating_sub(of_found.map(|(_, bytes)| bytes.len()).sum());
+        let of_found = already.iter().filter(|(file, _)| name(file).starts_with("found-")).count();
+        let room = FOUND_MAX.saturating_sub(of_found);
         let mut candidates = read(fresh.path());
         candidates.retain(|(_, bytes)| !already.iter().any(|(_, known)| known == bytes));
         candidates.sort_by_key(|(_, bytes)| bytes.len());
+        let every = candidates.len().div_ceil(room.max(1)).max(1);
         let mut added = 0;
-        for (file, bytes) in candidates {
-            let Some(left) = room.checked_sub(bytes.len()) else { break };
-            room = left;
+        for (file, bytes) in candidates.into_iter().step_by(every).take(room) {
             let name: String = format!("found-{}", name(&file)).chars().take(18).collect();
             std::fs::write(kept.join(name), bytes).map_err(|error| format!("cannot write: {error}"))?;
             added += 1;
