@@ -49,6 +49,17 @@ pub struct Order {
     pub secs_max: Option<u64>,
 }
 
+impl Order {
+    /// What is mutated, in words.
+    fn scope(&self) -> String {
+        let files = if self.files.is_empty() { FILES.join(", ") } else { self.files.join(", ") };
+        match &self.shard {
+            Some(shard) => format!("part {shard}, counted from 0, of {files}"),
+            None => files,
+        }
+    }
+}
+
 /// Runs the mutants and writes `docs/measured/mutants.md`. Errs if one survives whose reason is not known.
 pub fn mutants(root: &Path, report: &mut Report, order: &Order) -> Result<(), String> {
     install(root, report)?;
@@ -67,7 +78,7 @@ pub fn mutants(root: &Path, report: &mut Report, order: &Order) -> Result<(), St
     let folder = folder(root, "mutants-run");
     run_tool(root, report, &folder, &extra, order.secs_max)?;
     let found = Found::read(&folder)?;
-    write(root, "mutants.md", &found.page(&Machine::here(root), root))?;
+    write(root, "mutants.md", &found.page(&order.scope(), &Machine::here(root), root))?;
     found.judge(root, report)
 }
 
@@ -251,10 +262,10 @@ impl Found {
         Err(format!("{} mutants survive; give each a test, or its reason in {KNOWN}", unknown.len()))
     }
 
-    fn page(&self, machine: &Machine, root: &Path) -> String {
+    fn page(&self, scope: &str, machine: &Machine, root: &Path) -> String {
         let settled = self.caught.len() + self.missed.len() + self.timeout.len() + self.unviable.len();
         let mut out = format!(
-            "# Mutants of the proof core\n\nWritten by `cargo xtask mutants` with cargo-mutants {VERSION}. {}\n\n\
+            "# Mutants of the proof core\n\nWritten by `cargo xtask mutants` with cargo-mutants {VERSION}. {}\n\nMutated: {scope}.\n\n\
              {} of {} mutants settled: {} caught by a test, {} ended by their time limit, {} do not compile, {} survive.\n",
             machine.line(),
             settled,
