@@ -91,7 +91,8 @@ fn run(case: &Case, catalogue: &Value) -> Result<(), String> {
         world.token_catalogue = reference.clone();
     }
     if let Some(moved) = &case.moved {
-        world.document.catalogue["moved"] = moved.clone();
+        let catalogue = world.document.catalogue.as_object_mut().ok_or("the catalogue is no object")?;
+        catalogue.insert("moved".to_owned(), moved.clone());
     }
     let bundle = world.compile(None)?;
     let sub = case.sub.as_ref().map(|sub| {
