@@ -239,8 +239,9 @@ fn one_is_told_which_link_restricts_and_what_is_too_broad() {
     let why = explain(&["read:invoices", &format!("id={id}")]).fine();
     assert_eq!(why.json()["restricted_by"], Value::Null);
 
-    // The log says what was used; nobody listed invoices.
-    let lint = up.run(&["token", "lint", "invoice-bot", "--json"]);
+    // The log says what was used; nobody listed invoices. What was recorded last is in its tiles once killick has ended.
+    assert_eq!(up.stop(), 0);
+    let lint = killick(&dir, &["token", "lint", "invoice-bot", "--json"]);
     let said = lint.json();
     let found: Vec<(&str, Option<&str>)> = said["findings"]
         .as_array()
