@@ -228,7 +228,7 @@ impl Config {
 
     /// Reads and checks a file.
     pub fn read(path: &Path, exit: Exit) -> Result<Self, Failure> {
-        let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
+        let text = crate::folder::read_string(path).map_err(|error| match error.kind() {
             std::io::ErrorKind::InvalidData => {
                 Failure::new(exit, "config.invalid", format!("{} is not text", path.display()))
                     .mend("restore it, or write a new one with `killick config default`")

@@ -1,6 +1,6 @@
 //! The data folder: where things are, and how secrets are written there.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -104,14 +104,14 @@ impl Folder {
 
     /// What runs here, as `run.json` says.
     pub fn read_run(&self) -> Option<Run> {
-        serde_json::from_slice(&std::fs::read(self.run()).ok()?).ok()
+        serde_json::from_slice(&read_file(&self.run()).ok()?).ok()
     }
 
     /// `trust.json`, of this folder or from `elsewhere`.
     pub fn read_trust(&self, elsewhere: Option<&Path>) -> Result<Value, Failure> {
         let own = self.trust();
         let path = elsewhere.unwrap_or(&own);
-        let bytes = std::fs::read(path).map_err(|error| match (error.kind(), elsewhere) {
+        let bytes = read_file(path).map_err(|error| match (error.kind(), elsewhere) {
             (std::io::ErrorKind::NotFound, None) => {
                 Failure::usage("folder.empty", format!("{} has no trust.json", self.0.display()))
                     .mend("start killick here once with `killick up`, or name its folder with --dir")
@@ -168,9 +168,29 @@ pub fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> 
     })
 }
 
+/// Bytes of any file that a command reads: far above every catalogue, and below what hurts a small machine. A device
+/// may have no end.
+const FILE_BYTES_MAX: u64 = 64 * 1_048_576;
+
+/// Reads a file whole. Errs with `FileTooLarge` beyond 64 MiB.
+pub fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path)?.take(FILE_BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes)?;
+    if u64::try_from(read).is_ok_and(|read| read <= FILE_BYTES_MAX) {
+        return Ok(bytes);
+    }
+    Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, "it is larger than 64 MiB"))
+}
+
+/// Reads a text file whole. Errs with `InvalidData` if it is not UTF-8, and as [`read_file`] does.
+pub fn read_string(path: &Path) -> std::io::Result<String> {
+    String::from_utf8(read_file(path)?)
+        .map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is not UTF-8"))
+}
+
 /// Reads a file that must be there and must be text.
 pub fn read_text(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| match error.kind() {
+    read_string(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::InvalidData => {
             Failure::new(Exit::CheckFailed, "file.damaged", format!("{} is not text", path.display()))
         }

@@ -69,6 +69,12 @@ impl Failure {
             std::io::ErrorKind::PermissionDenied => {
                 ("file.permission", Exit::CheckFailed, "let the user that runs killick read and write it")
             }
+            // Written, a file is too large for the disk's rules; read, for ours.
+            std::io::ErrorKind::FileTooLarge if action == "read" => (
+                "limit.size",
+                Exit::Usage,
+                "check the path: no file that killick reads is larger than 64 MiB",
+            ),
             std::io::ErrorKind::StorageFull
             | std::io::ErrorKind::QuotaExceeded
             | std::io::ErrorKind::FileTooLarge => {

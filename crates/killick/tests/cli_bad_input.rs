@@ -73,6 +73,13 @@ fn wrong_words_on_the_command_line() {
             &["/no/such.json"],
         ),
         (&["catalogue", "show"], "folder.empty", &["killick up"]),
+        // A device has no end.
+        (&["config", "check", "/dev/zero"], "limit.size", &["/dev/zero"]),
+        (
+            &["token", "verify", "--anchor", "/dev/zero", "--chain", "chain", "--tool", "x"],
+            "limit.size",
+            &["/dev/zero"],
+        ),
         (&["up", "--gateway", "here"], "usage", &["here"]),
     ] {
         let mut line = line.to_vec();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::CatalogueCommand;
 use crate::client::Admin;
-use crate::folder::Folder;
+use crate::folder::{Folder, read_file};
 use crate::output::{Exit, Failure, Outcome, Ui, table};
 
 /// Runs `killick catalogue …`.
@@ -110,7 +110,7 @@ pub async fn catalogue_of(folder: &Folder) -> Result<Catalogue, Failure> {
 /// The catalogue in the folder.
 pub fn local(folder: &Folder) -> Result<Catalogue, Failure> {
     let path = folder.catalogue();
-    let bytes = std::fs::read(&path).map_err(|error| match error.kind() {
+    let bytes = read_file(&path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             Failure::usage("folder.empty", format!("{} has no catalogue.json", folder.path().display()))
                 .mend("start killick here once with `killick up`, or name its folder with --dir")
@@ -146,7 +146,7 @@ async fn fetch(source: &str) -> Result<Value, Failure> {
             .mend(format!("pipe it: curl -s {source} | killick catalogue import - …")));
     } else {
         let path = Path::new(source);
-        Bytes::from(std::fs::read(path).map_err(|error| Failure::io("read", path, &error))?)
+        Bytes::from(read_file(path).map_err(|error| Failure::io("read", path, &error))?)
     };
     serde_json::from_slice(&bytes).map_err(|error| {
         Failure::usage("openapi.invalid", format!("{source} is not valid JSON: {error}"))

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::{MessageContextArgs, SignatureCommand, SignatureSignArgs, SignatureVerifyArgs};
 use crate::commands::agent::time_text;
-use crate::folder::{now, read_text};
+use crate::folder::{now, read_file, read_text};
 use crate::output::{Exit, Failure, Outcome, Paint, Ui};
 
 /// Runs `killick signature …`.
@@ -189,7 +189,7 @@ fn message(bytes: &[u8], context: &MessageContextArgs) -> Result<Result<Message,
     let request = match &context.request {
         None => None,
         Some(path) => {
-            let bytes = std::fs::read(path).map_err(|error| Failure::io("read", path, &error))?;
+            let bytes = read_file(path).map_err(|error| Failure::io("read", path, &error))?;
             let read = read_message(&bytes, &context.scheme)
                 .map_err(|refusal| wrong("request", refusal.detail()))?;
             Some(read)
