@@ -331,7 +331,7 @@ pub struct TokenVerifyArgs {
     #[arg(long, value_name = "NAME", requires = "pop")]
     pub audience: Option<String>,
     /// The moment to judge by: seconds since the epoch, or RFC 3339 (default: now)
-    #[arg(long, value_name = "TIME", value_parser = crate::commands::token::jwk::moment)]
+    #[arg(long, value_name = "TIME", value_parser = crate::moment::parse)]
     pub now: Option<killick_proof::UnixTime>,
     /// The longest lifetime of a token, e.g. 90d (default: 1d)
     #[arg(long, value_name = "TIME", value_parser = crate::duration::parse)]
@@ -381,7 +381,7 @@ pub struct TokenSignArgs {
     #[arg(long, value_name = "NAME", requires = "pop")]
     pub audience: Option<String>,
     /// The moment of signing: seconds since the epoch, or RFC 3339 (default: now)
-    #[arg(long, value_name = "TIME", value_parser = crate::commands::token::jwk::moment)]
+    #[arg(long, value_name = "TIME", value_parser = crate::moment::parse)]
     pub now: Option<killick_proof::UnixTime>,
 }
 
@@ -470,7 +470,7 @@ pub struct SignatureVerifyArgs {
     pub max_age: Option<u64>,
     /// The time at which to judge: seconds since 1970, or e.g. 2026-05-01T12:00:00Z (default: now)
     #[arg(long, value_name = "WHEN", value_parser = crate::moment::parse)]
-    pub now: Option<u64>,
+    pub now: Option<killick_proof::UnixTime>,
 }
 
 /// `killick signature sign`
@@ -490,10 +490,10 @@ pub struct SignatureSignArgs {
     pub label: String,
     /// When it was made: seconds since 1970, or e.g. 2026-05-01T12:00:00Z (default: now)
     #[arg(long, value_name = "WHEN", value_parser = crate::moment::parse)]
-    pub created: Option<u64>,
+    pub created: Option<killick_proof::UnixTime>,
     /// When it ends
     #[arg(long, value_name = "WHEN", value_parser = crate::moment::parse)]
-    pub expires: Option<u64>,
+    pub expires: Option<killick_proof::UnixTime>,
     /// A text that is used once
     #[arg(long, value_name = "TEXT")]
     pub nonce: Option<String>,

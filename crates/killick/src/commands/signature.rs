@@ -40,7 +40,7 @@ fn verify_message(ui: Ui, args: &SignatureVerifyArgs) -> Outcome {
         ..Policy::default()
     };
     let structured = structured(&args.context)?;
-    let now = args.now.map_or_else(now, UnixTime::from_secs);
+    let now = args.now.unwrap_or_else(now);
     let bytes = read_input()?;
     let verdict = message(&bytes, &args.context)?
         .and_then(|message| verify(&message, &|_| Some(&key), &policy, &structured, now));
@@ -112,8 +112,8 @@ fn sign_message(ui: Ui, args: &SignatureSignArgs) -> Outcome {
     let structured = structured(&args.context)?;
     let own_name = || key.kid().or(key.thumbprint()).map(str::to_owned);
     let metadata = Metadata {
-        created: Some(args.created.unwrap_or_else(|| now().secs())),
-        expires: args.expires,
+        created: Some(args.created.unwrap_or_else(now).secs()),
+        expires: args.expires.map(UnixTime::secs),
         nonce: args.nonce.clone(),
         alg: args.alg.then(|| algorithm.as_str().to_owned()),
         keyid: args.keyid.clone().or_else(own_name),

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use killick_proof::UnixTime;
 use killick_proof::keys::{PublicKey, SigningKey, base64url};
 use killick_proof::limits::CHAIN_BYTES_MAX;
 use serde_json::{Value, json};
@@ -93,16 +92,6 @@ pub fn chain(path: &Path) -> Result<String, Failure> {
     let text = read_bounded(path, bytes_max)?;
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     Ok(lines.join("~"))
-}
-
-/// A moment as it is given: seconds since the epoch, or as in RFC 3339.
-pub fn moment(text: &str) -> Result<UnixTime, String> {
-    if let Ok(secs) = text.parse::<u64>() {
-        return Ok(UnixTime::from_secs(secs));
-    }
-    let wrong = || format!("`{text}` is no time; write e.g. 1790000000 or 2026-09-21T14:13:20Z");
-    let time: jiff::Timestamp = text.parse().map_err(|_| wrong())?;
-    u64::try_from(time.as_microsecond()).map(UnixTime::from_micros).map_err(|_| wrong())
 }
 
 fn read_json(path: &Path) -> Result<Value, Failure> {
