@@ -24,7 +24,7 @@ pub use self::{
     cidr::Cidr, currency_amount::CurrencyAmount, fields::Fields, iban::Iban, path::Path, pattern::Pattern,
     time_window::TimeWindow, url::Url,
 };
-use crate::json::{Json, Number};
+use crate::json::{Json, Number, View};
 use crate::limits::{CONSTRAINT_CLAUSES_MAX, CONSTRAINT_DEPTH_MAX};
 use crate::refusal::{Code, Refusal};
 use crate::token::claims::shown;
@@ -84,6 +84,10 @@ impl Constraint {
     /// define), `constraint.depth`, `limit.size` (more than 1,024 clauses or values) or `token.claims` (a known type
     /// with a missing or wrong member).
     pub fn from_json(json: &Json) -> Result<Self, Refusal> {
+        Self::read(&View::from(json))
+    }
+
+    pub(crate) fn read(json: &View<'_>) -> Result<Self, Refusal> {
         read(json, 1)
     }
 
@@ -154,13 +158,13 @@ fn clauses_to_json(clauses: &[Constraint]) -> Json {
     Json::Array(clauses.iter().map(Constraint::to_json).collect())
 }
 
-fn read(json: &Json, depth: usize) -> Result<Constraint, Refusal> {
+fn read(json: &View<'_>, depth: usize) -> Result<Constraint, Refusal> {
     // AAT draft section 7 steps 3n and 4o: the bound holds before anything else of the constraint counts.
     if depth > CONSTRAINT_DEPTH_MAX {
         let why = format!("a constraint is nested deeper than {CONSTRAINT_DEPTH_MAX}");
         return Err(Refusal::new(Code::ConstraintDepth, why));
     }
-    let Some(kind) = json.get("constraint_type").and_then(Json::as_str) else {
+    let Some(kind) = json.get("constraint_type").and_then(View::as_str) else {
         return Err(Refusal::new(Code::ConstraintUnknown, "a constraint names no `constraint_type`"));
     };
     Ok(match kind {
@@ -190,26 +194,28 @@ fn read(json: &Json, depth: usize) -> Result<Constraint, Refusal> {
     })
 }
 
-fn scalar(json: &Json) -> Result<Json, Refusal> {
+fn scalar(json: &View<'_>) -> Result<Json, Refusal> {
     match json.get("value") {
         None => malformed("an `exact` constraint has no `value`"),
-        Some(Json::Array(_) | Json::Object(_)) => {
+        Some(View::Array(_) | View::Object(_)) => {
             malformed("the `value` of an `exact` constraint is no scalar")
         }
-        Some(value) => Ok(value.clone()),
+        Some(value) => Ok(value.to_json()),
     }
 }
 
-fn read_range(json: &Json) -> Result<Range, Refusal> {
+fn read_range(json: &View<'_>) -> Result<Range, Refusal> {
     let bound = |name: &str| match json.get(name) {
         None => Ok(None),
-        Some(Json::Number(number)) => Ok(Some(number.clone())),
-        // A `null` must not read as "unbounded".
-        Some(_) => malformed(format!("the `{name}` of a `range` constraint is no number")),
+        Some(bound) => match bound.as_number() {
+            Some(number) => Ok(Some(number)),
+            // A `null` must not read as "unbounded".
+            None => malformed(format!("the `{name}` of a `range` constraint is no number")),
+        },
     };
     let exclusive = |name: &str| match json.get(name) {
         None => Ok(false),
-        Some(Json::Bool(inclusive)) => Ok(!inclusive),
+        Some(View::Bool(inclusive)) => Ok(!inclusive),
         Some(_) => malformed(format!("the `{name}` of a `range` constraint is no boolean")),
     };
     let (min, max) = (bound("min")?, bound("max")?);
@@ -222,16 +228,16 @@ fn read_range(json: &Json) -> Result<Range, Refusal> {
     })
 }
 
-fn values(json: &Json, member: &str) -> Result<Vec<Json>, Refusal> {
-    let Some(items) = json.get(member).and_then(Json::as_array) else {
+fn values(json: &View<'_>, member: &str) -> Result<Vec<Json>, Refusal> {
+    let Some(items) = json.get(member).and_then(View::as_array) else {
         return malformed(format!("a constraint lacks its array `{member}`"));
     };
     bounded(items.len())?;
-    Ok(items.to_vec())
+    Ok(items.iter().map(View::to_json).collect())
 }
 
-fn clauses(json: &Json, depth: usize) -> Result<Vec<Constraint>, Refusal> {
-    let Some(items) = json.get("constraints").and_then(Json::as_array) else {
+fn clauses(json: &View<'_>, depth: usize) -> Result<Vec<Constraint>, Refusal> {
+    let Some(items) = json.get("constraints").and_then(View::as_array) else {
         return malformed("a constraint lacks its array `constraints`");
     };
     bounded(items.len())?;

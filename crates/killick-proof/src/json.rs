@@ -11,11 +11,14 @@
 
 mod number;
 mod parse;
+mod view;
 mod write;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 pub use self::number::Number;
+pub(crate) use self::view::{Members, View};
 use crate::limits::JSON_DEPTH_MAX;
 use crate::refusal::Refusal;
 
@@ -50,7 +53,7 @@ impl Json {
     }
 
     /// The text of one top-level member, found without building a value (AAT draft section 7 step 2c).
-    pub(crate) fn top_level_string(bytes: &[u8], key: &str, depth_max: usize) -> Option<String> {
+    pub(crate) fn top_level_string<'a>(bytes: &'a [u8], key: &str, depth_max: usize) -> Option<Cow<'a, str>> {
         parse::top_level_string(bytes, key, depth_max)
     }
 
@@ -276,8 +279,9 @@ mod tests {
 
     #[test]
     fn one_top_level_string_is_found_without_reading_more() {
-        let find = |text: &str| Json::top_level_string(text.as_bytes(), "jti", 8);
-        assert_eq!(find(r#"{"x":{"jti":"no"},"jti":"a\u0062","y":[1,{}]}"#), Some("ab".to_owned()));
+        let find =
+            |text: &str| Json::top_level_string(text.as_bytes(), "jti", 8).map(|text| text.into_owned());
+        assert_eq!(find(r#"{"x":{"jti":"no"},"jti":"a\u0062","y":[1,{}]}"#).as_deref(), Some("ab"));
         for text in [
             r#"{"jti":"a","jti":"a"}"#,
             r#"{"jti":1}"#,

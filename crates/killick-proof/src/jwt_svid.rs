@@ -22,7 +22,9 @@
 //! # Ok::<(), killick_proof::Refusal>(())
 //! ```
 
-use crate::json::{Json, Number};
+use std::borrow::Cow;
+
+use crate::json::{Json, View};
 use crate::keys::{KeyKind, SigningKey};
 use crate::limits::{CLOCK_SKEW_SECS, JWT_SVID_AUDIENCES_MAX, JWT_SVID_BYTES_MAX};
 use crate::refusal::{Code, Refusal};
@@ -115,14 +117,14 @@ pub fn issue_jwt_svid(
 }
 
 /// Section 2: `alg`, `kid` and `typ`, and nothing else. The `kid`, if there is one.
-fn read_header(jws: &Jws<'_>) -> Result<Option<String>, Refusal> {
+fn read_header<'a>(jws: &'a Jws<'_>) -> Result<Option<Cow<'a, str>>, Refusal> {
     let header = jws.header_json()?;
-    if header.get("alg").and_then(Json::as_str) != Some(KeyKind::P256.jws_alg()) {
+    if header.get("alg").and_then(View::as_str) != Some(KeyKind::P256.jws_alg()) {
         return refuse(Code::TokenAlg, "the JWT-SVID's `alg` is not ES256");
     }
     refuse_extensions(&header)?;
-    let known = |name: &&String| !matches!(name.as_str(), "alg" | "kid" | "typ");
-    if let Some(name) = header.as_object().and_then(|members| members.keys().find(known)) {
+    let unknown = |name: &&str| !matches!(*name, "alg" | "kid" | "typ");
+    if let Some(name) = header.as_object().and_then(|members| members.names().find(unknown)) {
         let why =
             format!("the JWT-SVID's header has `{}`, which the specification does not know", shown(name));
         return refuse(Code::TokenEncoding, why);
@@ -151,10 +153,10 @@ fn find_signer<'a>(
 }
 
 /// Section 3.2; RFC 7519 section 4.1.3: one text or an array of texts.
-fn read_audiences(claims: &Json) -> Result<Vec<String>, Refusal> {
+fn read_audiences(claims: &View<'_>) -> Result<Vec<String>, Refusal> {
     let audiences = match claims.get("aud") {
-        Some(Json::String(one)) => Some(vec![one.clone()]),
-        Some(Json::Array(several)) if several.len() <= JWT_SVID_AUDIENCES_MAX => {
+        Some(View::String(one)) => Some(vec![one.clone().into_owned()]),
+        Some(View::Array(several)) if several.len() <= JWT_SVID_AUDIENCES_MAX => {
             several.iter().map(|audience| audience.as_str().map(str::to_owned)).collect()
         }
         _ => None,
@@ -169,7 +171,7 @@ fn read_audiences(claims: &Json) -> Result<Vec<String>, Refusal> {
 }
 
 /// Section 3.3; RFC 7519 sections 4.1.4 to 4.1.6. When it expires.
-fn check_times(claims: &Json, now: UnixTime) -> Result<UnixTime, Refusal> {
+fn check_times(claims: &View<'_>, now: UnixTime) -> Result<UnixTime, Refusal> {
     let Some(expires) = time(claims, "exp")? else {
         return refuse(Code::TokenClaims, "the JWT-SVID's `exp` is missing");
     };
@@ -185,16 +187,16 @@ fn check_times(claims: &Json, now: UnixTime) -> Result<UnixTime, Refusal> {
 }
 
 /// A whole number of seconds (the JSON schema of the specification), if it is there.
-fn time(claims: &Json, name: &str) -> Result<Option<UnixTime>, Refusal> {
+fn time(claims: &View<'_>, name: &str) -> Result<Option<UnixTime>, Refusal> {
     let Some(value) = claims.get(name) else { return Ok(None) };
-    match value.as_number().and_then(Number::as_u64) {
+    match value.as_number().and_then(|number| number.as_u64()) {
         Some(secs) => Ok(Some(UnixTime::from_secs(secs))),
         None => refuse(Code::TokenClaims, format!("the JWT-SVID's `{name}` is no whole number of seconds")),
     }
 }
 
-fn required<'a>(claims: &'a Json, name: &str) -> Result<&'a str, Refusal> {
-    match claims.get(name).and_then(Json::as_str) {
+fn required<'a>(claims: &'a View<'_>, name: &str) -> Result<&'a str, Refusal> {
+    match claims.get(name).and_then(View::as_str) {
         Some(text) => Ok(text),
         None => refuse(Code::TokenClaims, format!("the JWT-SVID's `{name}` is missing or no text")),
     }

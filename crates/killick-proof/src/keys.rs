@@ -16,7 +16,7 @@ mod p256;
 
 use std::fmt;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256, digest};
 use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -42,6 +42,9 @@ pub fn base64url(bytes: &[u8]) -> String {
 #[serde(transparent)]
 pub struct KeyId(String);
 
+/// What a JWK Thumbprint URI with SHA-256 begins with (RFC 9278 sections 3 and 4).
+const THUMBPRINT_URI: &str = "urn:ietf:params:oauth:jwk-thumbprint:sha-256:";
+
 impl KeyId {
     /// The thumbprint's text.
     pub fn as_str(&self) -> &str {
@@ -50,7 +53,12 @@ impl KeyId {
 
     /// The JWK Thumbprint URI of RFC 9278.
     pub fn thumbprint_uri(&self) -> String {
-        format!("urn:ietf:params:oauth:jwk-thumbprint:sha-256:{}", self.0)
+        format!("{THUMBPRINT_URI}{}", self.0)
+    }
+
+    /// Whether the text is this key's JWK Thumbprint URI.
+    pub(crate) fn is_thumbprint_uri(&self, text: &str) -> bool {
+        text.strip_prefix(THUMBPRINT_URI) == Some(self.as_str())
     }
 }
 
@@ -117,7 +125,8 @@ impl PublicKey {
         if ed25519::is_weak(&bytes) {
             return Err(Refusal::new(Code::TokenKey, "the public key is of small order or not canonical"));
         }
-        let id = thumbprint(&format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, base64url(&bytes)));
+        let mut x = [0; 43];
+        let id = thumbprint(&[br#"{"crv":"Ed25519","kty":"OKP","x":""#, text_of(&bytes, &mut x), br#""}"#]);
         Ok(Self { material: Material::Ed25519(bytes), id })
     }
 
@@ -129,7 +138,13 @@ impl PublicKey {
             return Err(Refusal::new(Code::TokenKey, "the key is no uncompressed point on P-256"));
         }
         let (x, y) = coordinates(&bytes);
-        let id = thumbprint(&format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#));
+        let id = thumbprint(&[
+            br#"{"crv":"P-256","kty":"EC","x":""#,
+            x.as_bytes(),
+            br#"","y":""#,
+            y.as_bytes(),
+            br#""}"#,
+        ]);
         Ok(Self { material: Material::P256(bytes), id })
     }
 
@@ -218,8 +233,17 @@ impl fmt::Debug for PublicKey {
 }
 
 /// RFC 7638 section 3: the digest of the required members in lexical order, without white space.
-fn thumbprint(canonical_jwk: &str) -> KeyId {
-    KeyId(base64url(&sha256(canonical_jwk.as_bytes())))
+fn thumbprint(canonical_jwk: &[&[u8]]) -> KeyId {
+    let mut hash = Context::new(&SHA256);
+    canonical_jwk.iter().for_each(|part| hash.update(part));
+    KeyId(base64url(hash.finish().as_ref()))
+}
+
+/// 32 bytes in base64url, written to `text`.
+fn text_of<'a>(bytes: &[u8; 32], text: &'a mut [u8; 43]) -> &'a [u8] {
+    // Errs only where the text is too short for the bytes; 43 characters are what 32 bytes take.
+    let length = URL_SAFE_NO_PAD.encode_slice(bytes, &mut text[..]).unwrap_or_default();
+    text.get(..length).unwrap_or_default()
 }
 
 /// RFC 7518 section 6.2.1.2: each coordinate in its full 32 bytes.
@@ -233,10 +257,14 @@ fn coordinates(point: &[u8; p256::POINT_BYTES]) -> (String, String) {
 fn member(name: &str, value: Option<&str>) -> Result<[u8; 32], Refusal> {
     let refuse = |why: &str| Err(Refusal::new(Code::TokenKey, format!("the JWK's `{name}` {why}")));
     let Some(value) = value else { return refuse("is missing or no string") };
-    let Ok(bytes) = URL_SAFE_NO_PAD.decode(value) else { return refuse("is not base64url") };
-    match <[u8; 32]>::try_from(bytes) {
-        Ok(bytes) => Ok(bytes),
-        Err(_) => refuse("is not 32 bytes"),
+    // 32 bytes are 43 characters.
+    if value.len() != 43 {
+        return refuse("is not 32 bytes in base64url");
+    }
+    let mut bytes = [0; 33];
+    match (URL_SAFE_NO_PAD.decode_slice(value, &mut bytes), bytes.split_first_chunk()) {
+        (Ok(32), Some((bytes, _))) => Ok(*bytes),
+        _ => refuse("is not base64url"),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::chain::Chain;
-use crate::json::Json;
+use crate::json::{Json, View};
 use crate::keys::SigningKey;
 use crate::refusal::{Code, Refusal};
 use crate::time::UnixTime;
@@ -86,7 +86,8 @@ fn verify(
     }
     // 7b.
     let key = chain.holder_key();
-    if !jws.is_signed_by(header.alg, key) || header.kid.is_some_and(|kid| kid != key.id().as_str()) {
+    if !jws.is_signed_by(header.alg, key) || header.kid.as_deref().is_some_and(|kid| kid != key.id().as_str())
+    {
         return refuse(Code::PopMismatch, "the proof is not signed by the leaf's holder");
     }
     let (read, made) = read(&jws.claims()?)?;
@@ -116,24 +117,31 @@ fn verify(
 }
 
 /// The claims, and the exact `iat`, which may have a fraction.
-fn read(payload: &Json) -> Result<(Pop, NumericDate), Refusal> {
+fn read(payload: &View<'_>) -> Result<(Pop, NumericDate), Refusal> {
     let wrong =
         |name: &str| Refusal::new(Code::TokenClaims, format!("the proof's `{name}` is missing or wrong"));
     let text =
-        |name: &str| payload.get(name).and_then(Json::as_str).map(str::to_owned).ok_or_else(|| wrong(name));
+        |name: &str| payload.get(name).and_then(View::as_str).map(str::to_owned).ok_or_else(|| wrong(name));
     let jti = text("jti")?;
     if jti.is_empty() {
         return Err(wrong("jti"));
     }
-    let iat = payload.get("iat").and_then(NumericDate::read).ok_or_else(|| wrong("iat"))?;
+    let iat = payload
+        .get("iat")
+        .and_then(View::as_number)
+        .and_then(NumericDate::read)
+        .ok_or_else(|| wrong("iat"))?;
     let pop = Pop {
         jti,
         iat: iat.floor(),
         token: text("aat_id")?,
         tool: text("aat_tool")?,
         // Looked at only where the audience is bound (step 7d); what is no text names none.
-        audience: payload.get("aat_aud").and_then(Json::as_str).map(str::to_owned),
-        args: payload.get("hta").and_then(Json::as_object).cloned().ok_or_else(|| wrong("hta"))?,
+        audience: payload.get("aat_aud").and_then(View::as_str).map(str::to_owned),
+        args: match payload.get("hta").map(View::to_json) {
+            Some(Json::Object(args)) => args,
+            _ => return Err(wrong("hta")),
+        },
     };
     Ok((pop, iat))
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::constraint::Constraint;
 use crate::grammar::ActionPattern;
-use crate::json::Json;
+use crate::json::{Json, View};
 use crate::keys::{PublicKey, SigningKey, base64url, sha256};
 use crate::refusal::Refusal;
 use crate::spiffe::SpiffeId;
@@ -109,6 +109,10 @@ impl Claims {
     /// is no non-negative integer), `chain.entry_count`, `constraint.unknown`, `constraint.depth`, `limit.size`, or
     /// `chain.widened` (a derived token's constraint that is malformed, so that it narrows nothing).
     pub fn from_json(payload: &Json) -> Result<Self, Refusal> {
+        Self::read(&View::from(payload))
+    }
+
+    pub(crate) fn read(payload: &View<'_>) -> Result<Self, Refusal> {
         claims::read(payload)
     }
 

@@ -1,7 +1,5 @@
 //! AAT draft section 7, steps 1 to 6a, in the draft's order. Each check names its step.
 
-use std::collections::HashSet;
-
 use super::{Anchors, Chain};
 use crate::json::Json;
 use crate::keys::{PublicKey, base64url, sha256};
@@ -19,7 +17,7 @@ const PLAIN_TYP: &str = "JWT";
 
 pub(super) fn verify(compact: &str, anchors: &Anchors<'_>, now: UnixTime) -> Result<Chain, Refusal> {
     let tokens = split(compact)?;
-    let mut parts = tokens.iter().map(|(jws, jti)| (jws, jti.is_some()));
+    let mut parts = tokens.iter().map(|(jws, has_jti)| (jws, *has_jti));
     let Some((root_jws, root_has_jti)) = parts.next() else { return refuse(Code::TokenMissing, "no token") };
 
     let header = name_link(0, root_jws.header().and_then(permitted))?;
@@ -79,9 +77,9 @@ pub(super) fn still_holds(chain: &Chain, anchors: &Anchors<'_>, now: UnixTime) -
         && pairs.all(|(parent, child)| check_lifetime(parent, child, now).is_ok())
 }
 
-/// Steps 1 and 2. Each token comes with its `jti`, if it has one: without one it is refused once its signature has been
+/// Steps 1 and 2. Each token comes with whether it has a `jti`: without one it is refused once its signature has been
 /// looked at, so that an altered token is called altered.
-fn split(compact: &str) -> Result<Vec<(Jws<'_>, Option<String>)>, Refusal> {
+fn split(compact: &str) -> Result<Vec<(Jws<'_>, bool)>, Refusal> {
     if compact.is_empty() {
         return refuse(Code::TokenMissing, "the chain is empty");
     }
@@ -89,7 +87,8 @@ fn split(compact: &str) -> Result<Vec<(Jws<'_>, Option<String>)>, Refusal> {
         return refuse(Code::LimitSize, format!("the chain is longer than {CHAIN_BYTES_MAX} bytes"));
     }
     let mut tokens = Vec::new();
-    let mut seen = HashSet::new();
+    // At most as many as a chain is long: compared one by one.
+    let mut seen: Vec<String> = Vec::new();
     for (index, token) in compact.split('~').enumerate() {
         if u64::try_from(index).is_ok_and(|depth| depth > DELEGATION_DEPTH_MAX) {
             return refuse(
@@ -99,10 +98,14 @@ fn split(compact: &str) -> Result<Vec<(Jws<'_>, Option<String>)>, Refusal> {
         }
         let jws = name_link(index, Jws::split(token))?;
         let jti = Json::top_level_string(jws.payload(), "jti", TOKEN_JSON_DEPTH_MAX);
-        if jti.as_ref().is_some_and(|jti| !seen.insert(jti.clone())) {
-            return name_link(index, refuse(Code::ChainCycle, "its `jti` occurs twice in the chain"));
+        let has_jti = jti.is_some();
+        if let Some(jti) = jti {
+            if seen.iter().any(|other| *other == jti) {
+                return name_link(index, refuse(Code::ChainCycle, "its `jti` occurs twice in the chain"));
+            }
+            seen.push(jti.into_owned());
         }
-        tokens.push((jws, jti));
+        tokens.push((jws, has_jti));
     }
     Ok(tokens)
 }
@@ -115,7 +118,7 @@ fn require_jti(has_jti: bool) -> Result<(), Refusal> {
     refuse(Code::TokenClaims, "the payload is not JSON with one text `jti`")
 }
 
-fn permitted(header: Header) -> Result<Header, Refusal> {
+fn permitted(header: Header<'_>) -> Result<Header<'_>, Refusal> {
     match header.typ.as_deref() {
         None | Some(TOKEN_TYP | PLAIN_TYP) => Ok(header),
         Some(typ) => refuse(Code::TokenTyp, format!("the token's `typ` is `{}`", shown(typ))),
@@ -124,7 +127,7 @@ fn permitted(header: Header) -> Result<Header, Refusal> {
 
 fn read(jws: &Jws<'_>) -> Result<(Claims, Times), Refusal> {
     let payload = jws.claims()?;
-    let claims = Claims::from_json(&payload)?;
+    let claims = Claims::read(&payload)?;
     Ok((claims, Times { iat: date(&payload, "iat")?, exp: date(&payload, "exp")? }))
 }
 
@@ -141,7 +144,11 @@ impl Times {
 }
 
 /// Step 3b: the anchor that signed the root.
-fn find_anchor<'a>(jws: &Jws<'_>, header: &Header, anchors: &Anchors<'a>) -> Result<&'a PublicKey, Refusal> {
+fn find_anchor<'a>(
+    jws: &Jws<'_>,
+    header: &Header<'_>,
+    anchors: &Anchors<'a>,
+) -> Result<&'a PublicKey, Refusal> {
     let named = |key: &&PublicKey| header.kid.as_deref().is_none_or(|kid| kid == key.id().as_str());
     if let Some(key) = anchors.keys.iter().filter(named).find(|key| jws.is_signed_by(header.alg, key)) {
         return Ok(key);
@@ -163,7 +170,7 @@ fn find_anchor<'a>(jws: &Jws<'_>, header: &Header, anchors: &Anchors<'a>) -> Res
 /// Step 4b.
 fn verify_signature(
     jws: &Jws<'_>,
-    header: &Header,
+    header: &Header<'_>,
     key: &PublicKey,
     parent: &Jws<'_>,
 ) -> Result<(), Refusal> {
@@ -240,7 +247,7 @@ fn check_link_at(
     if child.par_hash.is_none() {
         return refuse(Code::ChainOrder, "a root token stands where a derived token must");
     }
-    if child.iss != parent.holder_key.id().thumbprint_uri() {
+    if !parent.holder_key.id().is_thumbprint_uri(&child.iss) {
         return refuse(Code::ChainIssuer, "I1: its `iss` is not the key of the holder above it");
     }
     check_depth(parent, child)?;

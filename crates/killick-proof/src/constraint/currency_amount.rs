@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::members::Members;
-use crate::json::Json;
+use crate::json::{Json, View};
 use crate::refusal::Refusal;
 use crate::token::claims::shown;
 
@@ -47,7 +47,7 @@ impl CurrencyAmount {
         let Some(entries) = json.as_object() else {
             return members.malformed("has `limits` that are no object");
         };
-        let read_entry = |(code, limits): (&String, &Json)| {
+        let read_entry = |(code, limits): (&str, &View<'_>)| {
             let currency = members.named("limits", Currency::read(code))?;
             let limits = Members::of(limits, Self::KIND, &["min", "max"])?;
             let bound = |name: &str| {

@@ -12,7 +12,7 @@ use super::path::Path;
 use super::pattern::Pattern;
 use super::time_window::TimeWindow;
 use super::url::Url;
-use crate::json::Json;
+use crate::json::{Json, View};
 use crate::refusal::Refusal;
 
 /// One constraint of an extension type (AAT draft section 3.5). Each is read from its JSON form alone, so that no
@@ -51,7 +51,7 @@ impl Extension {
     ];
 
     /// Reads the JSON form, if `kind` is one of ours.
-    pub(super) fn read(kind: &str, json: &Json) -> Option<Result<Self, Refusal>> {
+    pub(super) fn read(kind: &str, json: &View<'_>) -> Option<Result<Self, Refusal>> {
         let members = |kind: &'static str, known: &[&str]| {
             Members::of(json, kind, &[known, &["constraint_type"]].concat())
         };

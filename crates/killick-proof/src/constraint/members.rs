@@ -1,9 +1,9 @@
 //! Reading the members of an extension constraint: strictly, for a member that is passed over is a limit that is not
 //! kept.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::json::Json;
+use crate::json::{self, View};
 use crate::limits::CONSTRAINT_CLAUSES_MAX;
 use crate::refusal::{Code, Refusal};
 use crate::token::claims::shown;
@@ -11,16 +11,16 @@ use crate::token::claims::shown;
 /// The members of one constraint, or of one object within it, all of whose names are known.
 pub(super) struct Members<'a> {
     kind: &'static str,
-    members: &'a BTreeMap<String, Json>,
+    members: &'a json::Members<'a>,
 }
 
 impl<'a> Members<'a> {
     /// Errs with `constraint.unknown` for a member of another name: it may be a limit that the issuer meant to set.
-    pub(super) fn of(json: &'a Json, kind: &'static str, known: &[&str]) -> Result<Self, Refusal> {
+    pub(super) fn of(json: &'a View<'a>, kind: &'static str, known: &[&str]) -> Result<Self, Refusal> {
         let Some(members) = json.as_object() else {
             return malformed(kind, "has something else where an object belongs");
         };
-        match members.keys().find(|name| !known.contains(&name.as_str())) {
+        match members.names().find(|name| !known.contains(name)) {
             None => Ok(Self { kind, members }),
             Some(name) => {
                 let why = format!("a `{kind}` constraint has the unknown member `{}`", shown(name));
@@ -30,7 +30,7 @@ impl<'a> Members<'a> {
     }
 
     /// The member, if it is there.
-    pub(super) fn get(&self, name: &str) -> Option<&'a Json> {
+    pub(super) fn get(&self, name: &str) -> Option<&'a View<'a>> {
         self.members.get(name)
     }
 
@@ -38,7 +38,7 @@ impl<'a> Members<'a> {
     pub(super) fn text(&self, name: &str) -> Result<Option<&'a str>, Refusal> {
         match self.get(name) {
             None => Ok(None),
-            Some(Json::String(text)) => Ok(Some(text)),
+            Some(View::String(text)) => Ok(Some(text)),
             Some(_) => malformed(self.kind, &format!("has a `{name}` that is no text")),
         }
     }
@@ -63,8 +63,8 @@ impl<'a> Members<'a> {
             return malformed(self.kind, &format!("has a `{name}` that is no array"));
         };
         self.bound(items.len())?;
-        let read_item = |item: &Json| match item {
-            Json::String(text) => self.named(name, read(text)),
+        let read_item = |item: &View<'_>| match item {
+            View::String(text) => self.named(name, read(text)),
             _ => malformed(self.kind, &format!("has an item of `{name}` that is no text")),
         };
         items.iter().map(read_item).collect::<Result<_, _>>().map(Some)

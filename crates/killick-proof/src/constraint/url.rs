@@ -68,7 +68,7 @@ impl Url {
         let port = match members.get("port") {
             None => None,
             Some(port) => {
-                let number = port.as_number().and_then(crate::json::Number::as_u64);
+                let number = port.as_number().and_then(|number| number.as_u64());
                 let Some(port) = number.and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0)
                 else {
                     return members.malformed("has a `port` that is none of 1 to 65535");

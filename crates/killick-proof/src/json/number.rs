@@ -3,6 +3,8 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use smol_str::SmolStr;
+
 use crate::limits::JSON_NUMBER_CHARS_MAX;
 
 /// Powers of ten beyond which a number is refused. Nothing here ever writes the zeros out, so that the bound is about
@@ -20,7 +22,8 @@ pub struct Number {
     // INVARIANT: the value is 0.DIGITS times ten to the `point`; DIGITS neither begins nor ends with `0`; zero has no
     // digits, point 0 and is not negative. So one value has one representation, and `Eq` and `Hash` are by value.
     negative: bool,
-    digits: String,
+    // Up to 23 of them are kept in place: a token's numbers take no allocation.
+    digits: SmolStr,
     point: i64,
 }
 
@@ -32,6 +35,9 @@ impl Number {
 
     /// From a non-negative integer.
     pub fn from_u64(value: u64) -> Self {
+        if value == 0 {
+            return Self { negative: false, digits: SmolStr::default(), point: 0 };
+        }
         Self::normal(false, &value.to_string(), 0)
     }
 
@@ -59,15 +65,9 @@ impl Number {
         }
         let Ok(whole_digits @ 1..) = usize::try_from(self.point) else { return Some((0, self.clone())) };
         let (whole, rest) = self.digits.split_at(whole_digits.min(self.digits.len()));
-        let whole = Self { negative: false, digits: whole.to_owned(), point: self.point };
+        let whole = Self { negative: false, digits: whole.trim_end_matches('0').into(), point: self.point };
         let places = i64::try_from(rest.len()).unwrap_or(i64::MAX);
-        Some((whole.trimmed().integer().unwrap_or(u64::MAX), Self::normal(false, rest, -places)))
-    }
-
-    /// Without zeros at the end of the digits.
-    fn trimmed(mut self) -> Self {
-        self.digits.truncate(self.digits.trim_end_matches('0').len());
-        self
+        Some((whole.integer().unwrap_or(u64::MAX), Self::normal(false, rest, -places)))
     }
 
     /// Decimal text with the exact value: valid JSON, one spelling for one value, in the layout that ECMAScript
@@ -129,30 +129,11 @@ impl Number {
     /// From decimal text in the JSON grammar (RFC 8259 section 6): nothing before it, nothing after it. `None` also if
     /// it is longer than [`JSON_NUMBER_CHARS_MAX`] or its exponent is beyond a thousand million.
     pub fn parse(text: &str) -> Option<Self> {
-        if text.len() > JSON_NUMBER_CHARS_MAX {
-            return None;
-        }
-        let (negative, unsigned) = match text.strip_prefix('-') {
-            Some(rest) => (true, rest),
-            None => (false, text),
-        };
-        let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
-            Some((mantissa, exponent)) => (mantissa, read_exponent(exponent)?),
-            None => (unsigned, 0),
-        };
-        let (whole, fraction) = match mantissa.split_once('.') {
-            Some((whole, fraction)) if is_digits(fraction) => (whole, fraction),
-            Some(_) => return None,
-            None => (mantissa, ""),
-        };
-        if !is_digits(whole) || (whole.len() > 1 && whole.starts_with('0')) {
-            return None;
-        }
-        let point = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?;
+        let Parts { negative, whole, fraction, exponent } = Parts::of(text)?;
         let number = if fraction.is_empty() {
-            Self::normal(negative, whole, point)
+            Self::normal(negative, whole, exponent)
         } else {
-            Self::normal(negative, &format!("{whole}{fraction}"), point)
+            Self::normal(negative, &format!("{whole}{fraction}"), exponent)
         };
         (number.point.abs() <= EXPONENT_MAX).then_some(number)
     }
@@ -163,9 +144,9 @@ impl Number {
         let point = exponent.saturating_add(i64::try_from(digits.len()).unwrap_or(i64::MAX));
         let digits = digits.trim_end_matches('0');
         if digits.is_empty() {
-            return Self { negative: false, digits: String::new(), point: 0 };
+            return Self { negative: false, digits: SmolStr::default(), point: 0 };
         }
-        Self { negative, digits: digits.to_owned(), point }
+        Self { negative, digits: digits.into(), point }
     }
 
     /// The magnitude, if it is an integer that fits.
@@ -188,6 +169,41 @@ impl Number {
             (false, false) => self.point.cmp(&other.point).then_with(|| self.digits.cmp(&other.digits)),
             (self_zero, other_zero) => other_zero.cmp(&self_zero),
         }
+    }
+}
+
+/// A number's text, taken apart: its digits are `whole` and `fraction` together, its value theirs times ten to the
+/// `exponent`.
+struct Parts<'a> {
+    negative: bool,
+    whole: &'a str,
+    fraction: &'a str,
+    exponent: i64,
+}
+
+impl<'a> Parts<'a> {
+    fn of(text: &'a str) -> Option<Self> {
+        if text.len() > JSON_NUMBER_CHARS_MAX {
+            return None;
+        }
+        let (negative, unsigned) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text),
+        };
+        let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => (mantissa, read_exponent(exponent)?),
+            None => (unsigned, 0),
+        };
+        let (whole, fraction) = match mantissa.split_once('.') {
+            Some((whole, fraction)) if is_digits(fraction) => (whole, fraction),
+            Some(_) => return None,
+            None => (mantissa, ""),
+        };
+        if !is_digits(whole) || (whole.len() > 1 && whole.starts_with('0')) {
+            return None;
+        }
+        let exponent = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?;
+        Some(Self { negative, whole, fraction, exponent })
     }
 }
 

@@ -1,14 +1,54 @@
-//! The strict reader of JSON (RFC 8259). It either builds a value or only looks for one top-level string.
+//! The strict reader of JSON (RFC 8259). What it makes of what it reads is the caller's choice: a value of its own, a view
+//! of the bytes, or nothing.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
-use super::{Json, Number};
+use super::{Number, View};
 use crate::limits::JSON_NUMBER_CHARS_MAX;
 use crate::refusal::{Code, Refusal};
 
+/// What the reader makes of what it reads.
+pub(super) trait Build<'a>: Sized {
+    /// The members of an object that is being read.
+    type Members: Default;
+
+    fn scalar(scalar: Scalar<'a>) -> Self;
+    /// `None` if the text is no number.
+    fn number(text: &'a str) -> Option<Self>;
+    fn array(items: Vec<Self>) -> Self;
+    fn object(members: Self::Members) -> Self;
+    /// Adds a member. Whether its name is a new one.
+    fn insert(members: &mut Self::Members, name: Cow<'a, str>, value: Self) -> bool;
+}
+
+/// A value that holds no others and is no number.
+pub(super) enum Scalar<'a> {
+    Null,
+    Bool(bool),
+    String(Cow<'a, str>),
+}
+
+/// Nothing: for what is passed over. Members are not compared.
+impl Build<'_> for () {
+    type Members = ();
+
+    fn scalar(_: Scalar<'_>) -> Self {}
+
+    fn number(text: &str) -> Option<Self> {
+        Number::parse(text).map(drop)
+    }
+
+    fn array(_: Vec<Self>) -> Self {}
+
+    fn object((): ()) -> Self {}
+
+    fn insert((): &mut (), _: Cow<'_, str>, (): ()) -> bool {
+        true
+    }
+}
+
 /// Reads exactly one value.
-pub(super) fn value(bytes: &[u8], depth_max: usize) -> Result<Json, Refusal> {
+pub(super) fn value<'a, T: Build<'a>>(bytes: &'a [u8], depth_max: usize) -> Result<T, Refusal> {
     let mut reader = Reader::new(bytes, depth_max)?;
     let value = reader.value(0)?;
     reader.end()?;
@@ -18,7 +58,7 @@ pub(super) fn value(bytes: &[u8], depth_max: usize) -> Result<Json, Refusal> {
 /// The text of the one top-level member `key`, without building anything else: what AAT draft section 7 step 2c calls
 /// minimal parsing. `None` if the bytes are not JSON, not an object, or have no such member, or not just one, or it is
 /// not a string.
-pub(super) fn top_level_string(bytes: &[u8], key: &str, depth_max: usize) -> Option<String> {
+pub(super) fn top_level_string<'a>(bytes: &'a [u8], key: &str, depth_max: usize) -> Option<Cow<'a, str>> {
     let mut reader = Reader::new(bytes, depth_max).ok()?;
     let mut found = None;
     reader.space();
@@ -27,12 +67,12 @@ pub(super) fn top_level_string(bytes: &[u8], key: &str, depth_max: usize) -> Opt
     while more {
         let name = reader.name().ok()?;
         if name == key {
-            let Ok(Json::String(text)) = reader.value(1) else { return None };
+            let Ok(View::String(text)) = reader.value(1) else { return None };
             if found.replace(text).is_some() {
                 return None;
             }
         } else {
-            reader.skip(1).ok()?;
+            reader.value::<()>(1).ok()?;
         }
         more = reader.comma_or(b'}').ok()?;
     }
@@ -58,52 +98,30 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Result<Json, Refusal> {
+    fn value<T: Build<'a>>(&mut self, depth: usize) -> Result<T, Refusal> {
         self.space();
-        match self.peek() {
-            Some(b'{') => self.object(depth),
-            Some(b'[') => self.array(depth),
-            Some(b'"') => Ok(Json::String(self.string()?.into_owned())),
-            Some(b't') => self.word("true", Json::Bool(true)),
-            Some(b'f') => self.word("false", Json::Bool(false)),
-            Some(b'n') => self.word("null", Json::Null),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            _ => self.wrong("a value is expected"),
-        }
+        Ok(T::scalar(match self.peek() {
+            Some(b'{') => return self.object(depth),
+            Some(b'[') => return self.array(depth),
+            Some(b'"') => Scalar::String(self.string()?),
+            Some(b't') => self.word("true", Scalar::Bool(true))?,
+            Some(b'f') => self.word("false", Scalar::Bool(false))?,
+            Some(b'n') => self.word("null", Scalar::Null)?,
+            Some(b'-' | b'0'..=b'9') => return self.number(),
+            _ => return self.wrong("a value is expected"),
+        }))
     }
 
-    /// As [`Reader::value`], but keeps nothing and does not compare members.
-    fn skip(&mut self, depth: usize) -> Result<(), Refusal> {
-        self.space();
-        let (close, named) = match self.peek() {
-            Some(b'{') => (b'}', true),
-            Some(b'[') => (b']', false),
-            Some(b'"') => return self.string().map(drop),
-            _ => return self.value(depth).map(drop),
-        };
+    fn object<T: Build<'a>>(&mut self, depth: usize) -> Result<T, Refusal> {
         self.deeper(depth)?;
         self.at += 1;
-        let mut more = !self.closes(close);
-        while more {
-            if named {
-                self.name()?;
-            }
-            self.skip(depth + 1)?;
-            more = self.comma_or(close)?;
-        }
-        Ok(())
-    }
-
-    fn object(&mut self, depth: usize) -> Result<Json, Refusal> {
-        self.deeper(depth)?;
-        self.at += 1;
-        let mut members = BTreeMap::new();
+        let mut members = T::Members::default();
         let mut more = !self.closes(b'}');
         while more {
             let start = self.at;
-            let name = self.name()?.into_owned();
+            let name = self.name()?;
             let value = self.value(depth + 1)?;
-            if members.insert(name, value).is_some() {
+            if !T::insert(&mut members, name, value) {
                 return Err(Refusal::new(
                     Code::JsonDuplicateKey,
                     format!("an object has the same member twice, at byte {start}"),
@@ -111,10 +129,10 @@ impl<'a> Reader<'a> {
             }
             more = self.comma_or(b'}')?;
         }
-        Ok(Json::Object(members))
+        Ok(T::object(members))
     }
 
-    fn array(&mut self, depth: usize) -> Result<Json, Refusal> {
+    fn array<T: Build<'a>>(&mut self, depth: usize) -> Result<T, Refusal> {
         self.deeper(depth)?;
         self.at += 1;
         let mut items = Vec::new();
@@ -123,7 +141,7 @@ impl<'a> Reader<'a> {
             items.push(self.value(depth + 1)?);
             more = self.comma_or(b']')?;
         }
-        Ok(Json::Array(items))
+        Ok(T::array(items))
     }
 
     fn deeper(&self, depth: usize) -> Result<(), Refusal> {
@@ -154,7 +172,7 @@ impl<'a> Reader<'a> {
         loop {
             // Most of a string is neither its end nor an escape: look for the next byte that may be.
             let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-            self.at += rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f)).unwrap_or(rest.len());
+            self.at += plain_bytes(rest);
             match self.peek() {
                 Some(b'"') => {
                     let tail = self.text.get(plain..self.at).unwrap_or_default();
@@ -226,7 +244,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn number(&mut self) -> Result<Json, Refusal> {
+    fn number<T: Build<'a>>(&mut self) -> Result<T, Refusal> {
         let rest = self.rest();
         let length =
             rest.bytes().take_while(|b| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')).count();
@@ -235,14 +253,14 @@ impl<'a> Reader<'a> {
             let why = format!("a number longer than {JSON_NUMBER_CHARS_MAX} characters at byte {}", self.at);
             return Err(Refusal::new(Code::ArgNumber, why));
         }
-        let Some(number) = Number::parse(text) else {
+        let Some(number) = T::number(text) else {
             return self.wrong("not a number, or one beyond all bounds");
         };
         self.at += length;
-        Ok(Json::Number(number))
+        Ok(number)
     }
 
-    fn word(&mut self, word: &str, value: Json) -> Result<Json, Refusal> {
+    fn word(&mut self, word: &str, value: Scalar<'a>) -> Result<Scalar<'a>, Refusal> {
         if !self.rest().starts_with(word) {
             return self.wrong("a value is expected");
         }
@@ -305,5 +323,55 @@ impl<'a> Reader<'a> {
 
     fn wrong<T>(&self, why: &str) -> Result<T, Refusal> {
         Err(Refusal::new(Code::JsonInvalid, format!("{why} at byte {}", self.at)))
+    }
+}
+
+/// How many bytes of a string follow that are neither its end nor an escape nor a control character. Eight are looked at
+/// at once: this is where the time of reading a token goes.
+fn plain_bytes(bytes: &[u8]) -> usize {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (chunks, tail) = bytes.as_chunks::<8>();
+    for (index, chunk) in chunks.iter().enumerate() {
+        let word = u64::from_le_bytes(*chunk);
+        // The high bit of each byte that is below `bound`. Of bytes above the lowest such one it may be set too, since a
+        // borrow carries upward: the lowest is what counts.
+        let below = |word: u64, bound: u64| word.wrapping_sub(EACH * bound) & !word & HIGH;
+        let is_byte = |byte: u8| below(word ^ (EACH * u64::from(byte)), 1);
+        let found = below(word, 0x20) | is_byte(b'"') | is_byte(b'\\');
+        if found != 0 {
+            return index * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let at = tail.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f)).unwrap_or(tail.len());
+    chunks.len() * 8 + at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_bytes;
+
+    #[test]
+    fn the_end_of_the_plain_part_is_found_whatever_stands_beside_it() {
+        let one_by_one = |bytes: &[u8]| bytes.iter().position(|b| matches!(b, b'"' | b'\\' | 0..=0x1f));
+        for length in 0..=19 {
+            for at in 0..length {
+                for byte in 0..=255 {
+                    for around in [b'a', 0x20, 0x21, 0x5b, 0x5d, 0x7f, 0x80, 0xff] {
+                        let mut bytes = vec![around; length];
+                        bytes[at] = byte;
+                        assert_eq!(plain_bytes(&bytes), one_by_one(&bytes).unwrap_or(length), "{bytes:02x?}");
+                        if let Some(next) = bytes.get_mut(at + 1) {
+                            *next = 0x00;
+                            assert_eq!(
+                                plain_bytes(&bytes),
+                                one_by_one(&bytes).unwrap_or(length),
+                                "{bytes:02x?}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
     }
 }

@@ -7,7 +7,7 @@ use super::uri::is_uri;
 use super::{CatalogueRef, Claims, ConstraintMap, Model, Origin, PrivateClaims, Tools};
 use crate::constraint::Constraint;
 use crate::grammar::ActionPattern;
-use crate::json::Json;
+use crate::json::{Json, View};
 use crate::keys::PublicKey;
 use crate::limits::DENIES_MAX;
 use crate::refusal::{Code, Refusal};
@@ -18,14 +18,14 @@ const ENTRY_TYPE: &str = "attenuating_agent_token";
 /// The one claim that holds all of ours.
 const PRIVATE_CLAIM: &str = "killick";
 
-pub(super) fn read(payload: &Json) -> Result<Claims, Refusal> {
+pub(super) fn read(payload: &View<'_>) -> Result<Claims, Refusal> {
     if payload.as_object().is_none() {
         return wrong("the payload is no object");
     }
     let is_derived = payload.get("par_hash").is_some();
     let par_hash = match payload.get("par_hash") {
         None => None,
-        Some(Json::String(hash)) => Some(hash.clone()),
+        Some(View::String(hash)) => Some(hash.clone().into_owned()),
         Some(_) => return wrong("`par_hash` is no string"),
     };
     let jti = text(payload, "jti")?;
@@ -72,44 +72,46 @@ pub(super) fn write(claims: &Claims) -> Json {
 }
 
 /// AAT draft section 3.2: `iss` is a URI.
-fn read_issuer(payload: &Json) -> Result<String, Refusal> {
+fn read_issuer(payload: &View<'_>) -> Result<String, Refusal> {
     let issuer = text(payload, "iss")?;
     if is_uri(issuer) { Ok(issuer.to_owned()) } else { wrong("`iss` is no URI") }
 }
 
 /// AAT draft section 7 steps 3l and 4b2. A private or symmetric member is refused and never shown.
-fn read_holder_key(payload: &Json) -> Result<PublicKey, Refusal> {
+fn read_holder_key(payload: &View<'_>) -> Result<PublicKey, Refusal> {
     const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
     let Some(jwk) = payload.get("cnf").and_then(|cnf| cnf.get("jwk")) else {
         return wrong("`cnf.jwk` is missing");
     };
-    let member = |name: &str| jwk.get(name).and_then(Json::as_str);
+    let member = |name: &str| jwk.get(name).and_then(View::as_str);
     let has_private = PRIVATE.iter().any(|name| jwk.get(name).is_some());
     PublicKey::from_jwk_members(member("kty"), member("crv"), member("x"), member("y"), has_private)
 }
 
 /// The capability entry, if there is one. A constraint that is not well formed cannot be shown to be narrower than the
 /// parent's, so that in a derived token it counts as a widening.
-fn read_tools(payload: &Json, is_derived: bool) -> Result<Option<Tools>, Refusal> {
+fn read_tools(payload: &View<'_>, is_derived: bool) -> Result<Option<Tools>, Refusal> {
     let Some(details) = payload.get("authorization_details") else {
         return wrong("`authorization_details` is missing");
     };
     let Some(details) = details.as_array() else { return wrong("`authorization_details` is no array") };
     let mut entries =
-        details.iter().filter(|entry| entry.get("type").and_then(Json::as_str) == Some(ENTRY_TYPE));
+        details.iter().filter(|entry| entry.get("type").and_then(View::as_str) == Some(ENTRY_TYPE));
     let Some(entry) = entries.next() else { return Ok(None) };
     if entries.next().is_some() {
         return Err(Refusal::new(Code::ChainEntryCount, "a token has two capability entries"));
     }
-    let Some(tools) = entry.get("tools").and_then(Json::as_object) else {
+    let Some(tools) = entry.get("tools").and_then(View::as_object) else {
         return wrong("the capability entry's `tools` is no object");
     };
-    let read_map = |(tool, map): (&String, &Json)| {
+    let mut read = Tools::new();
+    for (tool, map) in tools.iter() {
         let Some(map) = map.as_object() else {
             return wrong(format!("the constraints of `{}` are no object", shown(tool)));
         };
-        let map = map.iter().map(|(argument, json)| {
-            let constraint = Constraint::from_json(json).map_err(|refusal| {
+        let mut constraints = ConstraintMap::new();
+        for (argument, json) in map.iter() {
+            let constraint = Constraint::read(json).map_err(|refusal| {
                 let code = match refusal.code() {
                     Code::TokenClaims if is_derived => Code::ChainWidened,
                     code => code,
@@ -117,14 +119,14 @@ fn read_tools(payload: &Json, is_derived: bool) -> Result<Option<Tools>, Refusal
                 let detail = format!("`{}` of `{}`: {}", shown(argument), shown(tool), refusal.detail());
                 Refusal::new(code, detail)
             })?;
-            Ok((argument.clone(), constraint))
-        });
-        Ok((tool.clone(), map.collect::<Result<ConstraintMap, Refusal>>()?))
-    };
-    tools.iter().map(read_map).collect::<Result<Tools, Refusal>>().map(Some)
+            constraints.insert(argument.to_owned(), constraint);
+        }
+        read.insert(tool.to_owned(), constraints);
+    }
+    Ok(Some(read))
 }
 
-fn read_private(json: &Json) -> Result<PrivateClaims, Refusal> {
+fn read_private(json: &View<'_>) -> Result<PrivateClaims, Refusal> {
     known_members(json, PRIVATE_CLAIM, &["issuer", "holder", "origin", "deny", "catalogue"])?;
     let id = |name: &str| {
         SpiffeId::parse(text(json, name)?)
@@ -156,7 +158,7 @@ fn write_private(private: &PrivateClaims) -> Json {
     Json::object(members)
 }
 
-fn read_origin(json: &Json) -> Result<Origin, Refusal> {
+fn read_origin(json: &View<'_>) -> Result<Origin, Refusal> {
     known_members(json, "origin", &["model", "owner", "principal", "intent", "task"])?;
     let Some(model) = json.get("model") else { return wrong("`origin` names no model") };
     known_members(model, "model", &["name", "version", "digest"])?;
@@ -186,19 +188,19 @@ fn write_origin(origin: &Origin) -> Json {
     Json::object(members)
 }
 
-fn read_denies(json: &Json) -> Result<Vec<ActionPattern>, Refusal> {
+fn read_denies(json: &View<'_>) -> Result<Vec<ActionPattern>, Refusal> {
     let Some(items) = json.as_array() else { return wrong("`deny` is no array") };
     if items.len() > DENIES_MAX {
         return Err(Refusal::new(Code::LimitSize, format!("a token has more than {DENIES_MAX} denies")));
     }
-    let pattern = |item: &Json| item.as_str().and_then(|text| ActionPattern::parse(text).ok());
+    let pattern = |item: &View<'_>| item.as_str().and_then(|text| ActionPattern::parse(text).ok());
     match items.iter().map(pattern).collect() {
         Some(patterns) => Ok(patterns),
         None => wrong("`deny` holds something that is no action pattern"),
     }
 }
 
-fn read_catalogue(json: &Json) -> Result<CatalogueRef, Refusal> {
+fn read_catalogue(json: &View<'_>) -> Result<CatalogueRef, Refusal> {
     known_members(json, "catalogue", &["id", "version"])?;
     Ok(CatalogueRef {
         id: text(json, "id")?.to_owned(),
@@ -207,22 +209,22 @@ fn read_catalogue(json: &Json) -> Result<CatalogueRef, Refusal> {
 }
 
 /// Our own claim is closed: a member that this version does not know may be a restriction.
-fn known_members(json: &Json, what: &str, known: &[&str]) -> Result<(), Refusal> {
+fn known_members(json: &View<'_>, what: &str, known: &[&str]) -> Result<(), Refusal> {
     let Some(members) = json.as_object() else { return wrong(format!("`{what}` is no object")) };
-    match members.keys().find(|name| !known.contains(&name.as_str())) {
+    match members.names().find(|name| !known.contains(name)) {
         Some(name) => wrong(format!("`{what}` has the unknown member `{}`", shown(name))),
         None => Ok(()),
     }
 }
 
-fn text<'a>(json: &'a Json, name: &str) -> Result<&'a str, Refusal> {
-    match json.get(name).and_then(Json::as_str) {
+fn text<'a>(json: &'a View<'_>, name: &str) -> Result<&'a str, Refusal> {
+    match json.get(name).and_then(View::as_str) {
         Some(text) => Ok(text),
         None => wrong(format!("`{name}` is missing or no string")),
     }
 }
 
-fn optional_text(json: &Json, name: &str) -> Result<Option<String>, Refusal> {
+fn optional_text(json: &View<'_>, name: &str) -> Result<Option<String>, Refusal> {
     match json.get(name) {
         None => Ok(None),
         Some(_) => text(json, name).map(|text| Some(text.to_owned())),
@@ -230,10 +232,10 @@ fn optional_text(json: &Json, name: &str) -> Result<Option<String>, Refusal> {
 }
 
 /// A NumericDate of RFC 7519 section 2, from the epoch on.
-pub(crate) fn date(payload: &Json, name: &str) -> Result<NumericDate, Refusal> {
+pub(crate) fn date(payload: &View<'_>, name: &str) -> Result<NumericDate, Refusal> {
     match payload.get(name) {
         None => wrong(format!("`{name}` is missing")),
-        Some(claim) => match NumericDate::read(claim) {
+        Some(claim) => match claim.as_number().and_then(NumericDate::read) {
             Some(date) => Ok(date),
             None => wrong(format!("`{name}` is no time in seconds")),
         },
@@ -241,9 +243,9 @@ pub(crate) fn date(payload: &Json, name: &str) -> Result<NumericDate, Refusal> {
 }
 
 /// A non-negative integer, however it is written. What is there but is none gets `code`.
-fn natural(json: &Json, name: &str, code: Code) -> Result<u64, Refusal> {
+fn natural(json: &View<'_>, name: &str, code: Code) -> Result<u64, Refusal> {
     let Some(value) = json.get(name) else { return wrong(format!("`{name}` is missing")) };
-    match value.as_number().and_then(crate::json::Number::as_u64) {
+    match value.as_number().and_then(|number| number.as_u64()) {
         Some(value) => Ok(value),
         None => Err(Refusal::new(code, format!("`{name}` is no non-negative whole number"))),
     }

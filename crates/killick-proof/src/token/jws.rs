@@ -1,11 +1,13 @@
 //! Compact JWS (RFC 7515) with two algorithms and a header that brings nothing of its own.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::json::Json;
+use crate::json::{Json, View};
 use crate::keys::{KeyKind, PublicKey, SigningKey, base64url};
-use crate::limits::{TOKEN_BYTES_MAX, TOKEN_JSON_DEPTH_MAX};
+use crate::limits::{JSON_DEPTH_MAX, TOKEN_BYTES_MAX, TOKEN_JSON_DEPTH_MAX};
 use crate::refusal::{Code, Refusal};
 
 /// A compact JWS, decoded but not yet verified. Its payload is bytes, not claims, until its signature holds.
@@ -17,13 +19,13 @@ pub(crate) struct Jws<'a> {
 }
 
 /// What a permitted header says.
-pub(crate) struct Header {
+pub(crate) struct Header<'a> {
     /// What the token says that it is signed with.
     pub(crate) alg: KeyKind,
     /// The media type, if one is stated.
-    pub(crate) typ: Option<String>,
+    pub(crate) typ: Option<Cow<'a, str>>,
     /// The key's thumbprint, if one is stated.
-    pub(crate) kid: Option<String>,
+    pub(crate) kid: Option<Cow<'a, str>>,
 }
 
 impl<'a> Jws<'a> {
@@ -70,23 +72,22 @@ impl<'a> Jws<'a> {
     /// ES256 (RFC 7518; AAT draft section 8.13), and nothing in it may name, bring or fetch a key or ask for an extension;
     /// `kid` is a thumbprint. Errs with `token.alg`, `token.crit`, `token.issuer`, `token.typ`, `token.kid`,
     /// `json.duplicate_key` or `token.encoding`.
-    pub(crate) fn header(&self) -> Result<Header, Refusal> {
+    pub(crate) fn header(&self) -> Result<Header<'_>, Refusal> {
         let header = self.header_json()?;
-        let Some(alg) = header.get("alg").and_then(Json::as_str).and_then(KeyKind::of_jws_alg) else {
+        let Some(alg) = header.get("alg").and_then(View::as_str).and_then(KeyKind::of_jws_alg) else {
             return Err(Refusal::new(Code::TokenAlg, "the token's `alg` is none of EdDSA, Ed25519, ES256"));
         };
         refuse_extensions(&header)?;
         let (typ, kid) = (text(&header, "typ", Code::TokenTyp)?, text(&header, "kid", Code::TokenKid)?);
-        let is_thumbprint = |kid: &String| kid.len() == 43 && URL_SAFE_NO_PAD.decode(kid).is_ok();
-        if !kid.as_ref().is_none_or(is_thumbprint) {
+        if !kid.as_deref().is_none_or(is_thumbprint) {
             return Err(Refusal::new(Code::TokenKid, "the token's `kid` is no SHA-256 thumbprint"));
         }
         Ok(Header { alg, typ, kid })
     }
 
     /// The header as it stands. Errs with `json.duplicate_key` or `token.encoding`.
-    pub(crate) fn header_json(&self) -> Result<Json, Refusal> {
-        let header = Json::parse(&self.header).map_err(|refusal| match refusal.code() {
+    pub(crate) fn header_json(&self) -> Result<View<'_>, Refusal> {
+        let header = View::parse(&self.header, JSON_DEPTH_MAX).map_err(|refusal| match refusal.code() {
             Code::JsonDuplicateKey => refusal,
             _ => Refusal::new(Code::TokenEncoding, "a token's header is not JSON"),
         })?;
@@ -104,17 +105,23 @@ impl<'a> Jws<'a> {
 
     /// The payload as JSON. To be called once the signature holds. Errs with `json.duplicate_key`, `limit.depth`,
     /// `arg.number` or `token.claims`.
-    pub(crate) fn claims(&self) -> Result<Json, Refusal> {
-        Json::parse_bounded(&self.payload, TOKEN_JSON_DEPTH_MAX).map_err(|refusal| match refusal.code() {
+    pub(crate) fn claims(&self) -> Result<View<'_>, Refusal> {
+        View::parse(&self.payload, TOKEN_JSON_DEPTH_MAX).map_err(|refusal| match refusal.code() {
             Code::JsonInvalid => Refusal::new(Code::TokenClaims, "the token's payload is not valid JSON"),
             _ => refusal,
         })
     }
 }
 
+/// The form of an RFC 7638 SHA-256 thumbprint: 32 bytes in base64url.
+fn is_thumbprint(kid: &str) -> bool {
+    let mut digest = [0; 33];
+    kid.len() == 43 && URL_SAFE_NO_PAD.decode_slice(kid, &mut digest).is_ok()
+}
+
 /// Refuses what brings or fetches a key, and what asks for an extension (RFC 7515 sections 4.1.2 to 4.1.6, 4.1.11).
 /// Errs with `token.crit` or `token.issuer`.
-pub(crate) fn refuse_extensions(header: &Json) -> Result<(), Refusal> {
+pub(crate) fn refuse_extensions(header: &View<'_>) -> Result<(), Refusal> {
     if header.get("crit").is_some() {
         return Err(Refusal::new(Code::TokenCrit, "the token's header has `crit`"));
     }
@@ -128,10 +135,10 @@ pub(crate) fn refuse_extensions(header: &Json) -> Result<(), Refusal> {
 }
 
 /// A header's member, if it is there; errs with `code` if it is no string.
-pub(crate) fn text(header: &Json, name: &str, code: Code) -> Result<Option<String>, Refusal> {
+pub(crate) fn text<'a>(header: &View<'a>, name: &str, code: Code) -> Result<Option<Cow<'a, str>>, Refusal> {
     match header.get(name) {
         None => Ok(None),
-        Some(Json::String(text)) => Ok(Some(text.clone())),
+        Some(View::String(text)) => Ok(Some(text.clone())),
         Some(_) => Err(Refusal::new(code, format!("the token's `{name}` is no string"))),
     }
 }

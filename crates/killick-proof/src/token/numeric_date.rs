@@ -1,6 +1,6 @@
 //! Times as tokens write them: a NumericDate may have a fraction (RFC 7519 section 2), and is compared exactly.
 
-use crate::json::{Json, Number};
+use crate::json::Number;
 use crate::time::UnixTime;
 
 /// Seconds since the epoch with their exact fraction. Beyond `u64::MAX` whole seconds it saturates: that is later than
@@ -13,9 +13,9 @@ pub(crate) struct NumericDate {
 }
 
 impl NumericDate {
-    /// The time that a claim states; `None` if it is no number, or before the epoch.
-    pub(crate) fn read(claim: &Json) -> Option<Self> {
-        let (whole, fraction) = claim.as_number()?.split_at_point()?;
+    /// The time that a claim states; `None` if it is before the epoch.
+    pub(crate) fn read(claim: Number) -> Option<Self> {
+        let (whole, fraction) = claim.split_at_point()?;
         Some(Self { whole, fraction })
     }
 
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     fn date(text: &str) -> Option<NumericDate> {
-        NumericDate::read(&Json::parse(text.as_bytes()).unwrap())
+        NumericDate::read(Number::parse(text)?)
     }
 
     #[test]
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_none() {
-        for text in ["-1", "-0.5", "\"1\"", "null", "true", "[1]"] {
+        for text in ["-1", "-0.5", "-1e-9"] {
             assert_eq!(date(text), None, "{text}");
         }
     }
