@@ -12,6 +12,7 @@ use killick_proof::{SpiffeId, UnixTime};
 use serde_json::Value;
 use tokio::sync::{Mutex, watch};
 
+use crate::capabilities;
 use crate::config::AuthorityConfig;
 use crate::error::{AuthorityError, ErrorKind};
 use crate::files;
@@ -410,6 +411,7 @@ fn build_state(
         positions,
         key_holders: loaded.key_holders.into_iter().collect(),
         tokens: loaded.tokens.into_iter().collect(),
+        capabilities: capabilities::by_name(loaded.capabilities),
         revoked: loaded.revoked.into_iter().collect(),
         catalogue: rules.catalogue.clone(),
         act_next: act_next.max(number(&loaded.meta, "acts_logged").saturating_add(1)),

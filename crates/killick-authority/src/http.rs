@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::authority::Authority;
+use crate::capabilities::CapabilityRequest;
 use crate::error::{AuthorityError, ErrorKind};
 use crate::issue_svid::SvidRequest;
 use crate::issue_token::TokenRequest;
@@ -37,6 +38,9 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/agents/{name}/observe"),
     ("POST", "/v1/tokens"),
     ("GET", "/v1/tokens"),
+    ("POST", "/v1/capabilities"),
+    ("GET", "/v1/capabilities"),
+    ("DELETE", "/v1/capabilities/{name}"),
     ("POST", "/v1/revocations"),
     ("GET", "/v1/revocations"),
     ("DELETE", "/v1/revocations/all"),
@@ -84,6 +88,9 @@ fn handler(method: &str, path: &str) -> MethodRouter<Authority> {
         ("POST", "/v1/agents/{name}/observe") => post(observe),
         ("POST", "/v1/tokens") => post(grant),
         ("GET", "/v1/tokens") => get(tokens),
+        ("POST", "/v1/capabilities") => post(define_capability),
+        ("GET", "/v1/capabilities") => get(capabilities),
+        ("DELETE", "/v1/capabilities/{name}") => delete(retire_capability),
         ("POST", "/v1/revocations") => post(revoke),
         ("GET", "/v1/revocations") => get(revocations),
         ("DELETE", "/v1/revocations/all") => delete(lift_all),
@@ -162,6 +169,18 @@ struct TokensQuery {
 
 async fn tokens(State(authority): State<Authority>, Query(query): Query<TokensQuery>) -> Answer {
     ok(&json!({ "tokens": authority.tokens(query.agent.as_deref()).await? }))
+}
+
+async fn define_capability(State(authority): State<Authority>, body: Bytes) -> Answer {
+    created(&authority.define_capability(read::<CapabilityRequest>(&body)?).await?)
+}
+
+async fn capabilities(State(authority): State<Authority>) -> Answer {
+    ok(&json!({ "capabilities": authority.capabilities().await? }))
+}
+
+async fn retire_capability(State(authority): State<Authority>, Path(name): Path<String>) -> Answer {
+    ok(&authority.retire_capability(&name).await?)
 }
 
 async fn revoke(State(authority): State<Authority>, body: Bytes) -> Answer {

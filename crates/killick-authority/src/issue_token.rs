@@ -12,6 +12,7 @@ use killick_proof::token::{Claims, Origin, PrivateClaims};
 use serde_json::Value;
 
 use crate::authority::Authority;
+use crate::capabilities;
 use crate::config::AuthorityConfig;
 use crate::error::AuthorityError;
 use crate::limits::{GRANT_BYTES_MAX, TOKENS_LIVE_MAX};
@@ -26,7 +27,7 @@ use crate::store::{TokenRow, Write};
 pub struct TokenRequest {
     /// The agent's name.
     pub agent: String,
-    /// e.g. `read:invoices; execute:none`
+    /// e.g. `read:invoices; execute:none`, or by capability bundles: `@invoice-reader; execute:none`
     pub grant: String,
     /// Seconds that it lives.
     #[serde(default)]
@@ -71,6 +72,8 @@ pub struct TokenView {
     pub granted: String,
     /// Explicit denies.
     pub deny: Vec<String>,
+    /// The capability bundles that it was granted by, as `name/version`.
+    pub bundles: Vec<String>,
     /// Seconds since the epoch.
     pub iat: u64,
     /// Seconds since the epoch.
@@ -123,6 +126,7 @@ impl Authority {
                 false => "live",
             },
             deny: serde_json::from_str(&token.deny).unwrap_or_default(),
+            bundles: serde_json::from_str(&token.bundles).unwrap_or_default(),
             jti: token.jti,
             agent: token.agent,
             granted: token.granted,
@@ -137,6 +141,8 @@ impl Authority {
 struct Minted {
     issued: IssuedToken,
     live: LiveToken,
+    /// The capability bundles that it was granted by, as `name/version`.
+    bundles: Vec<String>,
     actions: Vec<String>,
     key: String,
     iat: u64,
@@ -153,6 +159,7 @@ impl Minted {
     ) -> Result<Self, AuthorityError> {
         let record = state.agent(&request.agent)?;
         state.check_standing(record)?;
+        let (grant, bundles) = capabilities::unfold(state, grant)?;
         let compiled = grant.compile(&*state.catalogue).map_err(|error| {
             let mend = "`killick catalogue show` lists the actions, `killick catalogue import` adds some";
             AuthorityError::invalid("grant.invalid", error.to_string(), mend)
@@ -229,6 +236,7 @@ impl Minted {
         Ok(Self {
             issued: IssuedToken { token, jti: claims.jti, exp: exp_secs, granted, claims: shown },
             live: LiveToken { agent: record.id.clone(), exp_secs, deny: compiled.deny },
+            bundles,
             actions,
             key: thumbprint,
             iat: claims.iat,
@@ -246,6 +254,7 @@ impl Minted {
             granted: self.issued.granted.clone(),
             deny: serde_json::to_string(&self.deny())
                 .map_err(|error| AuthorityError::invalid("grant.invalid", error.to_string(), ""))?,
+            bundles: serde_json::json!(self.bundles).to_string(),
             iat: self.iat,
             exp: self.issued.exp,
         })
@@ -255,6 +264,7 @@ impl Minted {
     fn act(&self, now: UnixTime, depth: u64) -> Act {
         let actions: Vec<&String> = self.actions.iter().take(ENTRY_LIST_MAX).collect();
         let deny: Vec<&str> = self.deny().into_iter().take(ENTRY_LIST_MAX).collect();
+        let bundles: Vec<&String> = self.bundles.iter().take(ENTRY_LIST_MAX).collect();
         Act {
             kind: "issue",
             at: now,
@@ -267,6 +277,7 @@ impl Minted {
                 ("actions".to_owned(), serde_json::json!(actions)),
                 ("actions_total".to_owned(), Value::from(self.actions.len())),
                 ("deny".to_owned(), serde_json::json!(deny)),
+                ("bundles".to_owned(), serde_json::json!(bundles)),
                 ("exp".to_owned(), Value::from(self.issued.exp)),
                 ("max_depth".to_owned(), Value::from(depth)),
                 ("token_sha256".to_owned(), Value::from(base64url(&sha256(self.issued.token.as_bytes())))),

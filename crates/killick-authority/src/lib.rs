@@ -16,6 +16,7 @@
 
 mod admin_socket;
 mod authority;
+mod capabilities;
 mod config;
 mod error;
 mod files;
@@ -37,6 +38,7 @@ mod writer;
 
 pub use admin_socket::{AdminSocket, serve_admin};
 pub use authority::{Authority, Status};
+pub use capabilities::{CapabilityBundle, CapabilityRequest, CapabilityUse, CapabilityView};
 pub use config::{AuthorityConfig, Clock, GatewayIdentity, LogIdentity, system_clock};
 pub use error::{AuthorityError, ErrorKind};
 pub use http::ROUTES;

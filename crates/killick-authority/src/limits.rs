@@ -10,6 +10,8 @@ pub const GRANT_BYTES_MAX: usize = 16_384;
 pub const AGENTS_MAX: usize = 20_000;
 /// Revocations of one trust domain, for the same reason.
 pub const REVOCATIONS_MAX: usize = 200_000;
+/// Versions of all capability bundles together: they are held in memory, and listed in one answer.
+pub const CAPABILITY_VERSIONS_MAX: usize = 10_000;
 /// Live tokens of one agent.
 pub const TOKENS_LIVE_MAX: usize = 4_096;
 /// Keys of one agent in the bundle: the current one and, during a rotation, the one before it.

@@ -11,6 +11,7 @@ use killick_proof::bundle::{AgentRecord, AgentState, BundleDocument};
 use killick_proof::grammar::ActionPattern;
 use killick_proof::{SpiffeId, UnixTime};
 
+use crate::capabilities::CapabilityBundle;
 use crate::error::AuthorityError;
 use crate::limits::AGENT_KEYS_MAX;
 use crate::names;
@@ -26,6 +27,8 @@ pub(crate) struct State {
     pub(crate) key_holders: HashMap<String, SpiffeId>,
     /// Tokens that have neither expired nor been revoked, by `jti`.
     pub(crate) tokens: BTreeMap<String, LiveToken>,
+    /// Every version of every capability bundle, by name in lower case; oldest first.
+    pub(crate) capabilities: BTreeMap<String, Vec<CapabilityBundle>>,
     /// What is revoked, for a look-up in constant time: kind and value.
     pub(crate) revoked: HashSet<(&'static str, String)>,
     /// The catalogue, checked.

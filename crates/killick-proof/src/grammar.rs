@@ -109,9 +109,37 @@ fn is_part(part: &str) -> bool {
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')))
 }
 
+/// A capability bundle that a grant names instead of spelling it out: `@invoice-reader`, or one version of it,
+/// `@invoice-reader/3`. Whoever keeps the bundles says what it stands for: [`Grant::unfold`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BundleRef {
+    /// Its name: ASCII letters, digits, `-`, `_`, `.`, beginning with a letter.
+    pub name: String,
+    /// The version, from 1 on; the newest if none is named.
+    pub version: Option<u64>,
+}
+
+impl BundleRef {
+    /// Whether a bundle may have this name.
+    pub fn is_name(text: &str) -> bool {
+        text != "*" && is_part(text)
+    }
+}
+
+impl fmt::Display for BundleRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.version {
+            Some(version) => write!(f, "@{}/{version}", self.name),
+            None => write!(f, "@{}", self.name),
+        }
+    }
+}
+
 /// A parsed grant: statements in order, not yet resolved against a catalogue.
 #[derive(Clone, Debug)]
 pub struct Grant {
+    /// Capability bundles, by name.
+    pub bundles: Vec<BundleRef>,
     /// Permits: pattern and its argument constraints as written.
     pub permits: Vec<(ActionPattern, ConstraintMap)>,
     /// Explicit denies.
@@ -122,6 +150,7 @@ pub struct Grant {
 /// Where in the text the statements stood, so that the compiler too can point at them.
 #[derive(Clone, Debug, Default)]
 struct Columns {
+    bundles: Vec<usize>,
     permits: Vec<(usize, BTreeMap<String, usize>)>,
     denies: Vec<usize>,
 }
@@ -150,12 +179,49 @@ pub struct GrammarError {
 impl Grant {
     /// A grant that was not read from text.
     pub fn new(permits: Vec<(ActionPattern, ConstraintMap)>, denies: Vec<ActionPattern>) -> Self {
-        Self { permits, denies, columns: Columns::default() }
+        Self { bundles: Vec::new(), permits, denies, columns: Columns::default() }
     }
 
     /// Parses the human syntax.
     pub fn parse(text: &str) -> Result<Grant, GrammarError> {
         parse::grant(text)
+    }
+
+    /// Puts what each capability bundle stands for in the place of its name. `find` gives it, or says why there is none.
+    /// Errs at the column of the name; also if a bundle names another one, or grants what is granted already, but otherwise.
+    pub fn unfold(
+        mut self,
+        find: &dyn Fn(&BundleRef) -> Result<Grant, (String, Option<String>)>,
+    ) -> Result<Grant, GrammarError> {
+        for (index, bundle) in std::mem::take(&mut self.bundles).iter().enumerate() {
+            let column = self.columns.bundles.get(index).copied().unwrap_or(1);
+            let fail = |(message, suggestion)| GrammarError { column, message, suggestion };
+            let found = find(bundle).map_err(fail)?;
+            if let Some(inner) = found.bundles.first() {
+                return Err(fail((format!("`{bundle}` names `{inner}`: a bundle holds no other"), None)));
+            }
+            for (pattern, map) in found.permits {
+                match self.permits.iter().find(|(known, _)| *known == pattern) {
+                    None => {
+                        self.permits.push((pattern, map));
+                        self.columns.permits.push((column, BTreeMap::new()));
+                    }
+                    Some((_, known)) if *known == map => {}
+                    Some(_) => {
+                        let message =
+                            format!("`{bundle}` grants `{pattern}`, which is granted otherwise too");
+                        return Err(fail((message, None)));
+                    }
+                }
+            }
+            for deny in found.denies {
+                if !self.denies.contains(&deny) {
+                    self.denies.push(deny);
+                    self.columns.denies.push(column);
+                }
+            }
+        }
+        Ok(self)
     }
 
     /// Resolves patterns against the catalogue and closes every constraint map over the action's arguments: unnamed
@@ -170,7 +236,7 @@ impl Grant {
 impl PartialEq for Grant {
     /// What is granted and denied; not where it stood in the text.
     fn eq(&self, other: &Self) -> bool {
-        self.permits == other.permits && self.denies == other.denies
+        self.bundles == other.bundles && self.permits == other.permits && self.denies == other.denies
     }
 }
 
@@ -202,6 +268,58 @@ mod tests {
             let pattern = ActionPattern::parse(pattern).unwrap();
             assert!(matching.iter().all(|action| pattern.matches(action)), "{pattern}");
             assert!(!others.iter().any(|action| pattern.matches(action)), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn bundles_are_unfolded_in_the_place_of_their_names() {
+        let find = |bundle: &BundleRef| match (bundle.name.as_str(), bundle.version) {
+            ("reader", None | Some(2)) => {
+                Ok(Grant::parse("read:invoices(limit? <= 5); execute:none").unwrap())
+            }
+            ("nested", _) => Ok(Grant::parse("@reader").unwrap()),
+            _ => Err((format!("there is no `{bundle}`"), Some("@reader".to_owned()))),
+        };
+        let unfold = |text: &str| Grant::parse(text).unwrap().unfold(&find);
+        for (text, unfolded) in [
+            ("@reader", "read:invoices(limit? <= 5); execute:none"),
+            ("@reader/2; read:orders", "read:orders; read:invoices(limit? <= 5); execute:none"),
+            ("execute:none; @reader; read:invoices(limit? <= 5)", "read:invoices(limit? <= 5); execute:none"),
+        ] {
+            assert_eq!(unfold(text).unwrap().to_string(), unfolded, "{text}");
+        }
+        for (text, column, word) in [
+            ("read:orders; @raeder", 14, "no `@raeder`"),
+            ("@reader/1", 1, "no `@reader/1`"),
+            ("@nested", 1, "holds no other"),
+            ("read:invoices; @reader", 16, "otherwise too"),
+        ] {
+            let error = unfold(text).unwrap_err();
+            assert_eq!(error.column, column, "{text}: {error}");
+            assert!(error.message.contains(word), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_bundle_is_named_in_one_way() {
+        for text in ["@a", "@a/1", "@a.b-c_D/18446744073709551615", "@a; @b; read:x"] {
+            assert_eq!(Grant::parse(text).unwrap().to_string(), text);
+        }
+        for (text, column) in [
+            ("@", 2),
+            ("@1a", 2),
+            ("@a:b", 2),
+            ("@*", 2),
+            ("@a/", 4),
+            ("@a/0", 4),
+            ("@a/01", 4),
+            ("@a/x", 4),
+            ("@a/18446744073709551616", 4),
+            ("@a(limit)", 3),
+            ("@a; @a/2", 5),
+            ("deny @a", 6),
+        ] {
+            assert_eq!(Grant::parse(text).unwrap_err().column, column, "{text}");
         }
     }
 

@@ -12,7 +12,9 @@ use std::collections::BTreeMap;
 
 use constraint_space::{Draws, TOPICS};
 use killick_proof::constraint::{Constraint, Range};
-use killick_proof::grammar::{ActionPattern, ActionSchemas, ArgumentSchema, Compiled, Grant, describe};
+use killick_proof::grammar::{
+    ActionPattern, ActionSchemas, ArgumentSchema, BundleRef, Compiled, Grant, describe,
+};
 use killick_proof::json::{Json, Number};
 use proptest::prelude::*;
 
@@ -433,9 +435,17 @@ fn grant() -> impl Strategy<Value = Grant> {
     let map = prop::collection::btree_map(argument, constraint(), 0..3);
     let permits = prop::collection::btree_map(pattern(), map, 0..3);
     let denies = prop::collection::btree_set(pattern(), 0..3);
-    (permits, denies)
-        .prop_filter("says something", |(permits, denies)| !permits.is_empty() || !denies.is_empty())
-        .prop_map(|(permits, denies)| Grant::new(permits.into_iter().collect(), denies.into_iter().collect()))
+    let bundle = ("[a-zA-Z][a-zA-Z0-9_.-]{0,5}", prop::option::of(1_u64..));
+    let bundles = prop::collection::btree_map(bundle.0, bundle.1, 0..3);
+    (bundles, permits, denies)
+        .prop_filter("says something", |(bundles, permits, denies)| {
+            !bundles.is_empty() || !permits.is_empty() || !denies.is_empty()
+        })
+        .prop_map(|(bundles, permits, denies)| {
+            let mut grant = Grant::new(permits.into_iter().collect(), denies.into_iter().collect());
+            grant.bundles = bundles.into_iter().map(|(name, version)| BundleRef { name, version }).collect();
+            grant
+        })
 }
 
 proptest! {

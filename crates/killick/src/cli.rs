@@ -62,6 +62,9 @@ pub enum Command {
     /// Capabilities: grant, read, explain, narrow
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Capability bundles: grants with a name and a version
+    #[command(subcommand)]
+    Capability(CapabilityCommand),
     /// Signatures of HTTP messages (RFC 9421), anybody's
     #[command(subcommand)]
     Signature(SignatureCommand),
@@ -262,6 +265,34 @@ impl RiskTierArg {
             RiskTierArg::High => "high",
         }
     }
+}
+
+/// `killick capability …`
+#[derive(Debug, Subcommand)]
+pub enum CapabilityCommand {
+    /// Define a bundle, or its next version; a grant then says `@NAME`
+    Define {
+        /// e.g. invoice-reader
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// What it stands for, e.g. 'read:invoices; execute:none'
+        #[arg(value_name = "GRANT")]
+        grant: String,
+    },
+    /// List the bundles, and which agents hold tokens by which version
+    List,
+    /// Show one bundle with its earlier versions
+    Show {
+        /// The bundle's name
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// End a bundle: nothing is granted by it any more; tokens that are out stay
+    Retire {
+        /// The bundle's name
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
 }
 
 /// `killick token …`

@@ -252,3 +252,55 @@ fn one_is_told_which_link_restricts_and_what_is_too_broad() {
     assert_eq!((lint.code, &said["log"], &said["catalogue"]), (1, &json!(true), &json!(true)), "{said}");
     assert_eq!(found, [("unused", Some("list:invoices"))], "{said}");
 }
+
+#[test]
+fn a_duty_has_a_name_and_one_is_told_who_is_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    let (up, _shop) = invoices(&dir);
+    let none = up.run(&["capability", "list"]).fine();
+    assert!(none.out.contains("killick capability define"), "{none:?}");
+    up.run(&["capability", "define", "reader", "read:invoices; list:invoices; execute:none"]).fine();
+    let granted = up.run(&["token", "grant", "invoice-bot", "@reader", "--json"]).fine();
+    assert_eq!(granted.json()["granted"], "list:invoices; read:invoices; execute:none");
+    let lint = || {
+        let said = up.run(&["token", "lint", "invoice-bot", "--json"]).json();
+        let rules = said["findings"].as_array().unwrap().iter();
+        rules
+            .map(|finding| finding["rule"].as_str().unwrap().to_owned())
+            .filter(|rule| rule != "unused")
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(lint(), [] as [&str; 0]);
+
+    up.run(&["capability", "define", "reader", "read:invoices"]).fine();
+    assert_eq!(lint(), ["bundle-behind"]);
+    let list = up.run(&["capability", "list"]).fine();
+    assert!(
+        list.out.contains("reader/2") && list.out.contains("invoice-bot: 1 token by version 1, behind"),
+        "{list:?}"
+    );
+    let shown = up.run(&["capability", "show", "reader", "--json"]).fine().json();
+    assert_eq!(shown["earlier"][0]["grant"], "read:invoices; list:invoices; execute:none");
+
+    up.run(&["capability", "retire", "reader"]).fine();
+    assert_eq!(lint(), ["bundle-retired"]);
+    let id = an_invoice();
+    up.run(&["call", "--as", "invoice-bot", "read:invoices", &format!("id={id}")]).fine();
+    for (line, exit, code) in [
+        (&["token", "grant", "invoice-bot", "@reader"][..], 2, "grant.invalid"),
+        (&["token", "grant", "invoice-bot", "@readr"], 2, "grant.invalid"),
+        (&["capability", "show", "nobody"], 2, "capability.unknown"),
+        (&["capability", "retire", "../tokens"], 2, "capability.unknown"),
+        (&["capability", "define", "-x", "read:invoices"], 2, "usage"),
+        (&["capability", "define", "x", "read:"], 2, "grant.syntax"),
+        (&["token", "attenuate", "invoice-bot", "sub", "@reader"], 2, "grant.syntax"),
+    ] {
+        let answer = up.run(&[line, &["--json"]].concat());
+        assert_eq!(
+            (answer.code, answer.error()["code"].as_str()),
+            (exit, Some(code)),
+            "{line:?}: {answer:?}"
+        );
+    }
+}

@@ -8,7 +8,8 @@ use killick_proof::keys::KeyId;
 use killick_proof::{SpiffeId, UnixTime};
 use sqlx::Row as _;
 
-use super::{Store, schema, signed, unsigned};
+use super::{Store, query, schema, signed, unsigned};
+use crate::capabilities::CapabilityBundle;
 use crate::error::AuthorityError;
 use crate::names;
 use crate::state::LiveToken;
@@ -20,6 +21,7 @@ pub(crate) struct Loaded {
     /// Thumbprint and holder of every key ever certified.
     pub(crate) key_holders: Vec<(String, SpiffeId)>,
     pub(crate) tokens: Vec<(String, LiveToken)>,
+    pub(crate) capabilities: Vec<CapabilityBundle>,
     pub(crate) revoked: Vec<(&'static str, String)>,
     pub(crate) revocations: Revocations,
     pub(crate) acts: Vec<PendingAct>,
@@ -124,6 +126,8 @@ impl Store {
             tokens.push((row.try_get(0)?, LiveToken { agent, exp_secs: unsigned(row.try_get(3)?), deny }));
         }
 
+        let capabilities = query::capability_bundles(&mut connection).await?;
+
         let rows = sqlx::query("SELECT kind, value FROM revocations ORDER BY seq")
             .fetch_all(&mut *connection)
             .await?;
@@ -144,7 +148,7 @@ impl Store {
             .map(|row| Ok(PendingAct { serial: unsigned(row.try_get(0)?), text: row.try_get(1)? }))
             .collect::<Result<Vec<_>, sqlx::Error>>()?;
 
-        Ok(Loaded { meta, agents, key_holders, tokens, revoked, revocations, acts })
+        Ok(Loaded { meta, agents, key_holders, tokens, capabilities, revoked, revocations, acts })
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) enum Write {
     SetObserve { name: String, until: Option<u64> },
     UpsertKey { thumbprint: String, agent: String, jwk: String, not_after: u64, created_at: u64 },
     InsertToken(TokenRow),
+    InsertCapabilities { name: String, version: u64, granted: String, defined_at: u64 },
+    RetireCapabilities { name: String },
     InsertRevocation { kind: &'static str, value: String, reason: Option<String>, accepted_at: u64 },
     DeleteRevocation { kind: &'static str, value: String },
     SetMeta { key: &'static str, value: String },
@@ -51,6 +53,7 @@ pub(crate) struct TokenRow {
     pub(crate) agent: String,
     pub(crate) granted: String,
     pub(crate) deny: String,
+    pub(crate) bundles: String,
     pub(crate) iat: u64,
     pub(crate) exp: u64,
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sqlx::{Row as _, Sqlite, SqliteConnection, Transaction};
 
 use super::{Store, Write, schema, signed, unsigned};
+use crate::capabilities::{CapabilityBundle, CapabilityUse};
 use crate::error::AuthorityError;
 use crate::limits::ROWS_MAX;
 
@@ -31,6 +32,7 @@ pub(crate) struct TokenDetails {
     pub(crate) agent: String,
     pub(crate) granted: String,
     pub(crate) deny: String,
+    pub(crate) bundles: String,
     pub(crate) iat: u64,
     pub(crate) exp: u64,
     pub(crate) revoked: bool,
@@ -78,14 +80,25 @@ pub(super) async fn apply(
         .bind(signed(not_after))
         .bind(signed(created_at)),
         Write::InsertToken(row) => sqlx::query(
-            "INSERT INTO tokens (jti, agent, granted, deny, iat, exp) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO tokens (jti, agent, granted, deny, bundles, iat, exp) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )
         .bind(row.jti)
         .bind(row.agent)
         .bind(row.granted)
         .bind(row.deny)
+        .bind(row.bundles)
         .bind(signed(row.iat))
         .bind(signed(row.exp)),
+        Write::InsertCapabilities { name, version, granted, defined_at } => sqlx::query(
+            "INSERT INTO capability_bundles (name, version, granted, defined_at) VALUES (?1, ?2, ?3, ?4)",
+        )
+        .bind(name)
+        .bind(signed(version))
+        .bind(granted)
+        .bind(signed(defined_at)),
+        Write::RetireCapabilities { name } => {
+            sqlx::query("UPDATE capability_bundles SET retired = 1 WHERE name = ?1").bind(name)
+        }
         Write::InsertRevocation { kind, value, reason, accepted_at } => sqlx::query(
             "INSERT OR IGNORE INTO revocations (kind, value, reason, accepted_at) VALUES (?1, ?2, ?3, ?4)",
         )
@@ -112,6 +125,27 @@ pub(super) async fn set_meta(
         .execute(connection)
         .await
         .map(drop)
+}
+
+/// Every version of every capability bundle, by name, oldest first.
+pub(super) async fn capability_bundles(
+    connection: &mut SqliteConnection,
+) -> Result<Vec<CapabilityBundle>, sqlx::Error> {
+    let rows = sqlx::query(
+        "SELECT name, version, granted, defined_at, retired FROM capability_bundles ORDER BY name, version",
+    )
+    .fetch_all(connection)
+    .await?;
+    let bundle = |row: sqlx::sqlite::SqliteRow| {
+        Ok(CapabilityBundle {
+            name: row.try_get(0)?,
+            version: unsigned(row.try_get(1)?),
+            grant: row.try_get(2)?,
+            defined_at: unsigned(row.try_get(3)?),
+            retired: row.try_get::<i64, _>(4)? != 0,
+        })
+    };
+    rows.into_iter().map(bundle).collect()
 }
 
 impl Store {
@@ -190,7 +224,7 @@ impl Store {
     pub(crate) async fn tokens(&self, agent: Option<&str>) -> Result<Vec<TokenDetails>, AuthorityError> {
         let read = async {
             let rows = sqlx::query(
-                "SELECT jti, agent, granted, deny, iat, exp,
+                "SELECT jti, agent, granted, deny, bundles, iat, exp,
                         EXISTS (SELECT 1 FROM revocations r WHERE r.kind = 'token' AND r.value = jti)
                  FROM tokens WHERE ?1 IS NULL OR agent = ?1 ORDER BY iat DESC, jti DESC LIMIT ?2",
             )
@@ -205,12 +239,46 @@ impl Store {
                         agent: row.try_get(1)?,
                         granted: row.try_get(2)?,
                         deny: row.try_get(3)?,
-                        iat: unsigned(row.try_get(4)?),
-                        exp: unsigned(row.try_get(5)?),
-                        revoked: row.try_get::<i64, _>(6)? != 0,
+                        bundles: row.try_get(4)?,
+                        iat: unsigned(row.try_get(5)?),
+                        exp: unsigned(row.try_get(6)?),
+                        revoked: row.try_get::<i64, _>(7)? != 0,
                     })
                 })
                 .collect::<Result<Vec<_>, sqlx::Error>>()
+        };
+        read.await.map_err(|error| schema::explain(&self.shown, &error))
+    }
+
+    /// Every version of every capability bundle, and by name in lower case which agents hold live tokens by it.
+    pub(crate) async fn capabilities(
+        &self,
+        now_secs: u64,
+    ) -> Result<(Vec<CapabilityBundle>, HashMap<String, Vec<CapabilityUse>>), AuthorityError> {
+        let read = async {
+            let mut connection = self.pool.acquire().await?;
+            let bundles = capability_bundles(&mut connection).await?;
+            // A use is written `name/version`.
+            let rows = sqlx::query(
+                "SELECT agent, used.value, COUNT(*) FROM tokens, json_each(tokens.bundles) AS used
+                 WHERE exp > ?1 AND NOT EXISTS
+                     (SELECT 1 FROM revocations r WHERE r.kind = 'token' AND r.value = jti)
+                 GROUP BY agent, used.value ORDER BY agent, used.value",
+            )
+            .bind(signed(now_secs))
+            .fetch_all(&mut *connection)
+            .await?;
+            let mut users = HashMap::<String, Vec<CapabilityUse>>::new();
+            for row in rows {
+                let used: String = row.try_get(1)?;
+                let Some((name, version)) = used.rsplit_once('/') else { continue };
+                users.entry(name.to_ascii_lowercase()).or_default().push(CapabilityUse {
+                    agent: row.try_get(0)?,
+                    version: version.parse().unwrap_or_default(),
+                    tokens: unsigned(row.try_get(2)?),
+                });
+            }
+            Ok((bundles, users))
         };
         read.await.map_err(|error| schema::explain(&self.shown, &error))
     }

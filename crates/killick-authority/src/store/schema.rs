@@ -9,7 +9,8 @@ use sqlx::sqlite::SqlitePool;
 use crate::error::AuthorityError;
 
 /// One script per schema version, applied in order, each in its own transaction. Never edited once released.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
     CREATE TABLE agents (
         name TEXT PRIMARY KEY COLLATE NOCASE,
@@ -49,7 +50,19 @@ const MIGRATIONS: &[&str] = &["
         UNIQUE (kind, value)
     ) STRICT;
     CREATE TABLE acts (serial INTEGER PRIMARY KEY, act TEXT NOT NULL) STRICT;
-"];
+",
+    "
+    CREATE TABLE capability_bundles (
+        name TEXT NOT NULL COLLATE NOCASE,
+        version INTEGER NOT NULL CHECK (version > 0),
+        granted TEXT NOT NULL,
+        defined_at INTEGER NOT NULL,
+        retired INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (name, version)
+    ) STRICT;
+    ALTER TABLE tokens ADD COLUMN bundles TEXT NOT NULL DEFAULT '[]';
+",
+];
 
 /// Why a database could not be brought to this version's schema.
 pub(super) enum Failure {

@@ -235,7 +235,7 @@ async fn a_folder_that_cannot_be_used_is_refused_in_one_sentence() {
     let mut newer = good.clone();
     newer[60..64].copy_from_slice(&99_u32.to_be_bytes());
     std::fs::write(&database, &newer).unwrap();
-    refused("newer killick (schema 99, this one knows 1)").await;
+    refused("newer killick (schema 99, this one knows 2)").await;
     std::fs::write(&database, &good).unwrap();
 
     // A key that others can read, a damaged key, a damaged certificate.

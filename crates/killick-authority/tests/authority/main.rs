@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, which may stop")]
 
 mod agents;
+mod capabilities;
 mod description;
 mod durability;
 mod revocations;

@@ -8,6 +8,11 @@ use crate::json::Json;
 use crate::token::{ConstraintMap, Tools};
 
 pub(super) fn compile(grant: &Grant, catalogue: &dyn ActionSchemas) -> Result<Compiled, GrammarError> {
+    if let Some(bundle) = grant.bundles.first() {
+        let column = grant.columns.bundles.first().copied().unwrap_or(1);
+        let message = format!("`{bundle}` is a capability bundle, which only the authority knows");
+        return error(column, message, None);
+    }
     let actions = catalogue.actions();
     check_denies(grant, &actions)?;
     let mut tools = Tools::new();

@@ -5,7 +5,7 @@ mod extension;
 use std::collections::BTreeMap;
 
 use super::print::is_name;
-use super::{ActionPattern, Columns, GrammarError, Grant, suggest};
+use super::{ActionPattern, BundleRef, GrammarError, Grant, suggest};
 use crate::constraint::{Constraint, Range};
 use crate::json::{Json, Number};
 use crate::limits::CONSTRAINT_DEPTH_MAX;
@@ -24,7 +24,7 @@ pub(super) fn grant(text: &str) -> Result<Grant, GrammarError> {
     if reader.text.len() > GRANT_CHARS_MAX {
         return reader.wrong("the grant is longer than 65,536 characters");
     }
-    let mut grant = Grant { permits: Vec::new(), denies: Vec::new(), columns: Columns::default() };
+    let mut grant = Grant::new(Vec::new(), Vec::new());
     loop {
         reader.space();
         if reader.peek().is_none() {
@@ -40,7 +40,7 @@ pub(super) fn grant(text: &str) -> Result<Grant, GrammarError> {
             Some(_) => return reader.wrong("a `;` is expected between statements"),
         }
     }
-    if grant.permits.is_empty() && grant.denies.is_empty() {
+    if grant.permits.is_empty() && grant.denies.is_empty() && grant.bundles.is_empty() {
         return reader.wrong("the grant is empty: write for instance `read:invoices`");
     }
     Ok(grant)
@@ -54,6 +54,9 @@ struct Reader {
 impl Reader {
     fn statement(&mut self, grant: &mut Grant) -> Result<(), GrammarError> {
         let start = self.at;
+        if self.peek() == Some('@') {
+            return self.bundle(grant);
+        }
         let word = self.action();
         if word == "deny" {
             self.space();
@@ -75,6 +78,40 @@ impl Reader {
         }
         grant.permits.push((pattern, map));
         grant.columns.permits.push((start + 1, columns));
+        Ok(())
+    }
+
+    /// `@name` or `@name/3`
+    fn bundle(&mut self, grant: &mut Grant) -> Result<(), GrammarError> {
+        let start = self.at;
+        self.at += 1;
+        let name = self.action();
+        if !BundleRef::is_name(&name) {
+            return error(start + 1, "the name of a capability bundle is expected".to_owned(), None);
+        }
+        let mut version = None;
+        if self.peek() == Some('/') {
+            self.at += 1;
+            let at = self.at;
+            let digits = self.action();
+            version =
+                digits.parse().ok().filter(|version: &u64| *version > 0 && version.to_string() == digits);
+            if version.is_none() {
+                return error(
+                    at,
+                    "the version of a capability bundle is a number from 1 on".to_owned(),
+                    None,
+                );
+            }
+        }
+        if self.peek() == Some('(') {
+            return self.wrong("a capability bundle takes no arguments");
+        }
+        if grant.bundles.iter().any(|other| other.name == name) {
+            return error(start, format!("`@{name}` is named twice"), None);
+        }
+        grant.bundles.push(BundleRef { name, version });
+        grant.columns.bundles.push(start + 1);
         Ok(())
     }
 

@@ -27,8 +27,9 @@ pub fn describe(tools: &Tools, deny: &[ActionPattern]) -> String {
 }
 
 pub(super) fn grant(grant: &Grant) -> String {
+    let bundles = grant.bundles.iter().map(ToString::to_string);
     let permits = grant.permits.iter().map(|(pattern, map)| permit(pattern.as_str(), map));
-    permits.chain(grant.denies.iter().map(print_deny)).collect::<Vec<_>>().join("; ")
+    bundles.chain(permits).chain(grant.denies.iter().map(print_deny)).collect::<Vec<_>>().join("; ")
 }
 
 /// `amount <= 500`, `cc?`, `memo`.

@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod call;
+pub mod capability;
 pub mod catalogue;
 pub mod config;
 pub mod doctor;

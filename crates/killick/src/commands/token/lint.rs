@@ -22,6 +22,8 @@ use crate::output::{Exit, Failure, Outcome, Paint, Ui};
 const ACTIONS_MAX: usize = 20;
 /// An agent with more live tokens than this is granted too finely.
 const TOKENS_MAX: usize = 10;
+/// From so many agents on, the same grant wants a name.
+const SAME_GRANT_AGENTS: usize = 3;
 /// Seconds that a token which can write should not outlive: a working day.
 const WRITE_LIFETIME_SECS: u64 = 8 * 3_600;
 /// Links below a token that few tasks need.
@@ -53,7 +55,7 @@ pub async fn run(folder: &Folder, ui: Ui, what: Option<&str>) -> Outcome {
     let mut findings = findings(&claims, catalogue.as_ref());
     let used = used_actions(folder, &claims);
     findings.extend(used.as_ref().map(|used| unused(&claims, used)).unwrap_or_default());
-    findings.extend(too_many_tokens(folder, &claims).await);
+    findings.extend(among_others(folder, &claims).await.unwrap_or_default());
     let shown = json!({
         "findings": findings.iter().map(|finding| json!({
             "rule": finding.rule, "action": finding.action, "text": finding.text, "mend": finding.mend,
@@ -174,19 +176,85 @@ fn used_actions(folder: &Folder, claims: &Claims) -> Option<BTreeSet<String>> {
     Some(used)
 }
 
-/// Tokens so fine that they cannot be kept in order.
-async fn too_many_tokens(folder: &Folder, claims: &Claims) -> Option<Finding> {
+/// What is found only beside other tokens and the capability bundles: nothing where no killick runs here.
+async fn among_others(folder: &Folder, claims: &Claims) -> Option<Vec<Finding>> {
     let holder = &claims.killick.as_ref()?.holder;
     let name = holder.path().strip_prefix("/agent/")?;
-    let answer = Admin::of(folder).get(&format!("/v1/tokens?agent={}", segment(name))).await.ok()?;
-    let tokens = answer.get("tokens").and_then(Value::as_array)?;
-    let live =
-        tokens.iter().filter(|token| token.get("state").and_then(Value::as_str) == Some("live")).count();
-    (live > TOKENS_MAX).then(|| Finding {
+    let admin = Admin::of(folder);
+    let own = admin.get(&format!("/v1/tokens?agent={}", segment(name))).await.ok()?;
+    let all = admin.get("/v1/tokens").await.ok()?;
+    let bundles = admin.get("/v1/capabilities").await.ok()?;
+    let mut findings: Vec<Finding> = too_many_tokens(name, &live(&own)).into_iter().collect();
+    let this = live(&own).into_iter().find(|token| text(token, "jti") == claims.jti);
+    if let Some(this) = this {
+        findings.extend(behind(this, &bundles));
+        findings.extend(granted_one_by_one(name, this, &live(&all)));
+    }
+    Some(findings)
+}
+
+fn live(answer: &Value) -> Vec<&Value> {
+    let tokens = answer.get("tokens").and_then(Value::as_array).into_iter().flatten();
+    tokens.filter(|token| text(token, "state") == "live").collect()
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Tokens so fine that they cannot be kept in order.
+fn too_many_tokens(name: &str, live: &[&Value]) -> Option<Finding> {
+    let count = live.len();
+    (count > TOKENS_MAX).then(|| Finding {
         rule: "too-many-tokens",
         action: None,
-        text: format!("{name} holds {live} live tokens: nobody keeps so many in order"),
+        text: format!("{name} holds {count} live tokens: nobody keeps so many in order"),
         mend: "grant what belongs together in one token, and let the rest expire".to_owned(),
+    })
+}
+
+/// Granted by a version of a capability bundle that is no longer the newest, or by a retired one.
+fn behind(token: &Value, bundles: &Value) -> Vec<Finding> {
+    let used = token.get("bundles").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let known = || bundles.get("capabilities").and_then(Value::as_array).into_iter().flatten();
+    let finding = |used: &str| {
+        let (name, version) = used.rsplit_once('/')?;
+        let newest = known().find(|bundle| text(bundle, "name").eq_ignore_ascii_case(name))?;
+        let number = newest.get("version").and_then(Value::as_u64)?;
+        let retired = newest.get("retired").and_then(Value::as_bool)?;
+        let (rule, why, mend) = if retired {
+            (
+                "bundle-retired",
+                "which is retired".to_owned(),
+                "grant what it still needs, without that bundle",
+            )
+        } else if version != number.to_string() {
+            ("bundle-behind", format!("whose version is {number} now"), "grant it anew by the newest version")
+        } else {
+            return None;
+        };
+        let text = format!("it was granted by version {version} of the capability bundle {name}, {why}");
+        Some(Finding { rule, action: None, text, mend: mend.to_owned() })
+    };
+    used.filter_map(finding).collect()
+}
+
+/// Several agents were granted the very same, each by itself: a change would have to be made for each.
+fn granted_one_by_one(name: &str, token: &Value, live: &[&Value]) -> Option<Finding> {
+    let is_spelled_out = |token: &Value| {
+        token.get("bundles").and_then(Value::as_array).is_none_or(|bundles| bundles.is_empty())
+    };
+    if !is_spelled_out(token) {
+        return None;
+    }
+    let same = |other: &&&Value| text(other, "granted") == text(token, "granted") && is_spelled_out(other);
+    let agents: BTreeSet<&str> =
+        live.iter().filter(same).map(|other| text(other, "agent")).filter(|agent| *agent != name).collect();
+    (agents.len() + 1 >= SAME_GRANT_AGENTS).then(|| Finding {
+        rule: "one-by-one",
+        action: None,
+        text: format!("{} other agents were granted the very same, each by itself", agents.len()),
+        mend: "make a capability bundle of it: killick capability define NAME GRANT".to_owned(),
     })
 }
 
@@ -298,6 +366,23 @@ mod tests {
         assert_eq!(found, ["long-lived", "deep"]);
         let many: Vec<String> = (0..21).map(|n| format!("read:a{n}(id)")).collect();
         assert_eq!(rules(&many.join("; ")), ["too-many-actions"]);
+    }
+
+    #[test]
+    fn what_other_tokens_say_of_this_one() {
+        let token = |agent: &str, bundles: &[&str]| json!({ "agent": agent, "jti": agent, "granted": "read:a", "bundles": bundles, "state": "live" });
+        let bundle = |version: u64, retired: bool| json!({ "capabilities": [{ "name": "reader", "version": version, "retired": retired }] });
+        let rules = |findings: Vec<Finding>| findings.into_iter().map(|found| found.rule).collect::<Vec<_>>();
+        let by_bundle = token("a", &["reader/2"]);
+        assert_eq!(rules(behind(&by_bundle, &bundle(2, false))), [] as [&str; 0]);
+        assert_eq!(rules(behind(&by_bundle, &bundle(3, false))), ["bundle-behind"]);
+        assert_eq!(rules(behind(&by_bundle, &bundle(2, true))), ["bundle-retired"]);
+
+        let (a, b, c) = (token("a", &[]), token("b", &[]), token("c", &[]));
+        assert_eq!(granted_one_by_one("a", &a, &[&a, &b, &b]), None, "two agents");
+        assert_eq!(granted_one_by_one("a", &a, &[&a, &b, &c]).unwrap().rule, "one-by-one");
+        assert_eq!(granted_one_by_one("a", &by_bundle, &[&a, &b, &c]), None);
+        assert_eq!(granted_one_by_one("a", &a, &[&a, &b, &token("c", &["reader/1"])]), None);
     }
 
     #[test]
