@@ -14,7 +14,8 @@ use crate::http_signature::{
 use crate::json::Json;
 use crate::keys::{KeyId, sha256};
 use crate::limits::{
-    BODY_BYTES_MAX, CHAIN_HEADER_BYTES_MAX, HEADER_BYTES_MAX, HEADERS_MAX, QUERY_PAIRS_MAX, TARGET_BYTES_MAX,
+    BODY_BYTES_MAX, CHAIN_HEADER_BYTES_MAX, HEADER_BYTES_MAX, HEADERS_MAX, QUERY_PAIRS_MAX, SHOWN_SVIDS_MAX,
+    TARGET_BYTES_MAX,
 };
 use crate::message_signature::{Pseudo, normal_authority};
 use crate::refusal::{Code, Refusal};
@@ -89,6 +90,8 @@ pub struct ParsedCall {
     /// SHA-256 of the RFC 9421 signature base: what was asked, in one digest.
     pub(crate) payload_digest: [u8; 32],
     pub(crate) chain: ChainSource,
+    /// SVIDs shown for holders of the chain, DER: each a leaf and the signing certificates that came with it.
+    pub(crate) svids: Vec<Vec<Vec<u8>>>,
     pub(crate) signature: RequestSignature,
     /// Whether the body is what the signed `content-digest` says; a refusal only once the signature has verified.
     pub(crate) digest_matches: bool,
@@ -136,6 +139,7 @@ pub fn parse_call(raw: RawRequest, public: &PublicOrigins) -> Result<ParsedCall,
     let body = parse_body(&raw.method, &raw.body, fields.get("content-type"))?;
 
     let chain = parse_authorization(fields.get("authorization"))?;
+    let svids = fields.get("killick-svid").map(parse_svids).transpose()?.unwrap_or_default();
     let (Some(input), Some(signature)) = (fields.get("signature-input"), fields.get("signature")) else {
         return refuse(Code::PopMissing, "the request is not signed: it needs Signature-Input and Signature");
     };
@@ -160,6 +164,7 @@ pub fn parse_call(raw: RawRequest, public: &PublicOrigins) -> Result<ParsedCall,
         body_digest: sha256(&raw.body),
         payload_digest: sha256(&base),
         chain,
+        svids,
         signature: RequestSignature {
             base,
             signature: parsed.signature,
@@ -267,8 +272,10 @@ const OVERRIDES: [&str; 6] = [
     "x-original-url",
     "x-rewrite-url",
 ];
+/// Fields of ours that callers send.
+const FROM_CALLERS: [&str; 2] = ["killick-audience", "killick-svid"];
 /// Fields about this hop or its proof: read here, and not part of the call.
-const OF_THIS_HOP: [&str; 13] = [
+const OF_THIS_HOP: [&str; 14] = [
     "authorization",
     "connection",
     "content-digest",
@@ -277,6 +284,7 @@ const OF_THIS_HOP: [&str; 13] = [
     "host",
     "keep-alive",
     "killick-audience",
+    "killick-svid",
     "proxy-authorization",
     "proxy-connection",
     "signature",
@@ -390,7 +398,9 @@ fn field_name(mut name: String) -> Result<String, Refusal> {
             "a field name has an underscore, which servers confuse with a dash",
         );
     }
-    if OVERRIDES.contains(&name.as_str()) || (name.starts_with("killick-") && name != "killick-audience") {
+    if OVERRIDES.contains(&name.as_str())
+        || (name.starts_with("killick-") && !FROM_CALLERS.contains(&name.as_str()))
+    {
         return refuse(Code::HttpReservedHeader, format!("`{name}` is not a caller's to set"));
     }
     Ok(name)
@@ -616,6 +626,28 @@ fn parse_authorization(value: Option<&str>) -> Result<ChainSource, Refusal> {
         }
         _ => refuse(Code::TokenMissing, "the authorization scheme is not `AAT`"),
     }
+}
+
+/// `Killick-Svid`: a list (RFC 9651 section 3.1) of byte sequences, each an X.509-SVID in DER, or of inner lists of them,
+/// leaf first, where signing certificates come with it.
+fn parse_svids(value: &str) -> Result<Vec<Vec<Vec<u8>>>, Refusal> {
+    let wrong = || Refusal::new(Code::HttpAmbiguous, "`Killick-Svid` is no list of byte sequences");
+    let der = |item: sfv::Item| match item.bare_item {
+        sfv::BareItem::ByteSequence(der) if item.params.is_empty() => Ok(der),
+        _ => Err(wrong()),
+    };
+    let list = sfv::Parser::new(value).parse::<sfv::List>().map_err(|_| wrong())?;
+    if list.len() > SHOWN_SVIDS_MAX {
+        return refuse(Code::LimitSize, format!("more than {SHOWN_SVIDS_MAX} SVIDs came with the chain"));
+    }
+    let svid = |entry: sfv::ListEntry| match entry {
+        sfv::ListEntry::Item(item) => Ok(vec![der(item)?]),
+        sfv::ListEntry::InnerList(list) if list.params.is_empty() => {
+            list.items.into_iter().map(der).collect()
+        }
+        sfv::ListEntry::InnerList(_) => Err(wrong()),
+    };
+    list.into_iter().map(svid).collect()
 }
 
 fn refuse<T>(code: Code, why: impl Into<String>) -> Result<T, Refusal> {

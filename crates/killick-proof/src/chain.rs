@@ -11,6 +11,7 @@ use crate::json::Json;
 use crate::keys::{KeyId, PublicKey};
 use crate::refusal::{Code, Refusal};
 use crate::spiffe::SpiffeId;
+use crate::svid::Svid;
 use crate::time::UnixTime;
 use crate::token::claims::shown;
 use crate::token::{Claims, Origin};
@@ -159,6 +160,14 @@ pub(crate) fn still_holds(chain: &Chain, anchors: &Anchors<'_>, now: UnixTime) -
 /// The killick profile over a chain whose links verified: names bound to keys, one origin, denies kept, nothing
 /// revoked, every identity alive (`chain.identity`, `chain.origin`, `chain.domain`, `chain.explicit_deny`,
 /// `token.claims`, `token.typ`, `token.issuer`, `token.revoked`, `key.revoked`, `identity.*`, `revoked.all`).
-pub(crate) fn verify_profile(chain: &Chain, trust: &TrustBundle, now: UnixTime) -> Result<(), Refusal> {
-    profile::verify(chain, trust, now)
+///
+/// `shown` are valid SVIDs that came with the chain: they bind a registered agent to a key that the directory does not
+/// list.
+pub(crate) fn verify_profile(
+    chain: &Chain,
+    trust: &TrustBundle,
+    shown: &[Svid],
+    now: UnixTime,
+) -> Result<(), Refusal> {
+    profile::verify(chain, trust, shown, now)
 }

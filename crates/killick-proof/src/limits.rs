@@ -76,3 +76,5 @@ pub const MESSAGE_SIGNATURES_MAX: usize = 16;
 pub const COVERED_COMPONENTS_MAX: usize = 128;
 /// Bytes of a secret for HMAC with SHA-256 (RFC 2104 section 3, RFC 7518 section 3.2: at least those of its output).
 pub const HMAC_KEY_BYTES_MIN: usize = 32;
+/// SVIDs shown with one chain: one for each registered agent that something was delegated to.
+pub const SHOWN_SVIDS_MAX: usize = 8;

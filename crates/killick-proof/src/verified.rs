@@ -12,6 +12,7 @@ use crate::keys::{PublicKey, sha256};
 use crate::limits::{SIGNATURE_LIFETIME_SECS_MAX, TOKEN_LIFETIME_SECS_MAX};
 use crate::refusal::{Code, Refusal};
 use crate::spiffe::SpiffeId;
+use crate::svid::{Svid, verify_svid_chain};
 use crate::time::UnixTime;
 
 /// Proof that `T`'s signatures were checked. Its field is private to this file; there is no other way to make one.
@@ -71,9 +72,25 @@ pub fn verify_agent_chain(
     trust: &TrustBundle,
     now: UnixTime,
 ) -> Result<Verified<Chain>, Refusal> {
+    verify_agent_chain_shown(compact, &[], trust, now)
+}
+
+/// As [`verify_agent_chain`], with X.509-SVIDs that were shown beside the chain: each a leaf and the signing certificates
+/// that came with it, DER. Each must be valid for this trust domain. A derived token whose holder is a registered agent
+/// is then good for the key of that agent's SVID too, not only for those that the bundle's directory lists; what is
+/// revoked stays so. Errs with what [`verify_agent_chain`] and [`verify_svid_chain`] err with.
+pub fn verify_agent_chain_shown(
+    compact: &str,
+    svids: &[Vec<Vec<u8>>],
+    trust: &TrustBundle,
+    now: UnixTime,
+) -> Result<Verified<Chain>, Refusal> {
     let anchors = Anchors { keys: trust.token_keys(), lifetime_secs_max: TOKEN_LIFETIME_SECS_MAX };
     let chain = chain::verify_links(compact, &anchors, now)?;
-    chain::verify_profile(&chain, trust, now)?;
+    // After the signatures: strangers must not have certificates read for them.
+    let verify = |svid: &Vec<Vec<u8>>| verify_svid_chain(svid, trust.svid_roots(), trust.trust_domain(), now);
+    let shown = svids.iter().map(verify).collect::<Result<Vec<Svid>, Refusal>>()?;
+    chain::verify_profile(&chain, trust, &shown, now)?;
     Ok(Verified(chain))
 }
 
@@ -112,14 +129,18 @@ pub fn verify_held_call(
         ChainSource::Inline(compact) => sha256(compact.as_bytes()),
         ChainSource::Hash(hash) => *hash,
     };
-    // The stores are only caches; that they hold what was asked for is seen here.
-    let held = held(&hash).filter(|chain| *chain.hash() == hash && still_holds(chain, trust, now));
+    // The stores are only caches; that they hold what was asked for is seen here. A chain that leans on an SVID is not
+    // one that holds by itself.
+    let held = if call.svids.is_empty() { held(&hash) } else { None };
+    let held = held.filter(|chain| *chain.hash() == hash && still_holds(chain, trust, now));
     let chain = match (held, call.chain()) {
         (Some(chain), _) => chain,
-        (None, ChainSource::Inline(compact)) => Arc::new(verify_agent_chain(compact, trust, now)?),
+        (None, ChainSource::Inline(compact)) => {
+            Arc::new(verify_agent_chain_shown(compact, &call.svids, trust, now)?)
+        }
         (None, ChainSource::Hash(_)) => {
             match known(&hash).filter(|compact| sha256(compact.as_bytes()) == hash) {
-                Some(compact) => Arc::new(verify_agent_chain(&compact, trust, now)?),
+                Some(compact) => Arc::new(verify_agent_chain_shown(&compact, &call.svids, trust, now)?),
                 None => {
                     return refuse(Code::ChainUnknown, "no chain with this hash is held here; send it again");
                 }
@@ -151,7 +172,7 @@ pub fn verify_held_call(
 /// Whether a chain that verified once would verify now: all that [`verify_agent_chain`] looks at and that can change.
 fn still_holds(chain: &Verified<Chain>, trust: &TrustBundle, now: UnixTime) -> bool {
     let anchors = Anchors { keys: trust.token_keys(), lifetime_secs_max: TOKEN_LIFETIME_SECS_MAX };
-    chain::still_holds(chain, &anchors, now) && chain::verify_profile(chain, trust, now).is_ok()
+    chain::still_holds(chain, &anchors, now) && chain::verify_profile(chain, trust, &[], now).is_ok()
 }
 
 /// Verifies a signed bundle under the pinned bundle key. Errs with `token.encoding`, `token.alg`, `token.typ`,

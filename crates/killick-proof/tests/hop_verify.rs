@@ -8,9 +8,10 @@ use killick_proof::attenuate::{Attenuation, attenuate};
 use killick_proof::bundle::{AgentState, TrustBundle};
 use killick_proof::call::{AuthenticatedCall, RawRequest, parse_call};
 use killick_proof::fixtures::{self, Ask, NOW, World};
-use killick_proof::keys::sha256;
+use killick_proof::keys::{SigningKey, sha256};
 use killick_proof::replay::ReplayWindow;
 use killick_proof::sign::{OutgoingRequest, sign_request_by_hash};
+use killick_proof::svid::new_root;
 use killick_proof::verified::{verify_agent_chain, verify_call};
 use killick_proof::{Code, Refusal, UnixTime};
 
@@ -471,4 +472,102 @@ mod replay {
         let fresh = Ask { at: later, ..fourth };
         assert_eq!(admit(&mut window, &fresh, "invoice-bot", later), Ok(()));
     }
+}
+
+/// What the chain of a registered agent's new key, which the directory does not list yet, comes to.
+struct Rotated {
+    world: World,
+    /// payment-bot's new key, to which invoice-bot delegated.
+    key: SigningKey,
+    chain: String,
+}
+
+impl Rotated {
+    fn new() -> Self {
+        let (world, key) = (World::new(), fixtures::agent_key("payment-bot, rotated"));
+        let tools = fixtures::tools(&["read:invoices"]);
+        let root = world.root_token("invoice-bot", tools.clone());
+        let parent = verify_agent_chain(&root, &world.trust(), NOW).unwrap();
+        let attenuation = Attenuation {
+            jti: fixtures::uuid(7),
+            holder_key: key.public().clone(),
+            holder: fixtures::id("/agent/payment-bot"),
+            tools,
+            deny: Vec::new(),
+            exp_secs: NOW.secs() + 600,
+            del_max_depth: 2,
+        };
+        let chain = attenuate(&parent, &fixtures::agent_key("invoice-bot"), &attenuation, NOW).unwrap();
+        Self { world, key, chain }
+    }
+
+    fn svid(&self, holder: &str, key: &SigningKey, lifetime_secs: u64) -> Vec<u8> {
+        let id = fixtures::id(holder);
+        self.world.svid_authority.issue(&id, key.public(), [9; 16], NOW, lifetime_secs).unwrap()
+    }
+
+    /// The verdict on a request with this chain and this `Killick-Svid`.
+    fn verdict(&self, svids: Option<&str>, now: UnixTime) -> Result<(), Code> {
+        let ask = Ask { at: now, ..Ask::get("/invoices/1") };
+        let mut raw = self.world.request_signed_with(&self.key, &self.chain, &ask);
+        raw.headers.extend(svids.map(|svids| ("Killick-Svid".to_owned(), svids.as_bytes().to_vec())));
+        verdict_of(&self.world, raw, now).map(drop).map_err(|refusal| refusal.code())
+    }
+}
+
+fn sequence(der: &[u8]) -> String {
+    use base64::Engine as _;
+    format!(":{}:", base64::engine::general_purpose::STANDARD.encode(der))
+}
+
+#[test]
+fn an_svid_shown_with_the_chain_binds_a_registered_agent_to_a_key_of_its_own() {
+    let rotated = Rotated::new();
+    let svid = sequence(&rotated.svid("/agent/payment-bot", &rotated.key, 3_600));
+    assert_eq!(rotated.verdict(None, NOW), Err(Code::ChainIdentity), "the directory lists another key");
+    assert_eq!(rotated.verdict(Some(&svid), NOW), Ok(()));
+    let other = fixtures::agent_key("another");
+    let foreign_root = new_root("acme.example", &[8; 32], [1; 16], NOW, 86_400).unwrap();
+    let foreign = foreign_root
+        .issue(&fixtures::id("/agent/payment-bot"), rotated.key.public(), [9; 16], NOW, 600)
+        .unwrap();
+    for (shown, now, code) in [
+        (sequence(&rotated.svid("/agent/invoice-bot", &rotated.key, 3_600)), NOW, Code::ChainIdentity),
+        (sequence(&rotated.svid("/agent/payment-bot", &other, 3_600)), NOW, Code::ChainIdentity),
+        (
+            sequence(&rotated.svid("/agent/payment-bot", &rotated.key, 60)),
+            NOW.plus_secs(61),
+            Code::IdentityExpired,
+        ),
+        (sequence(&foreign), NOW, Code::IdentityChain),
+        (format!("({} {svid})", sequence(foreign_root.certificate_der())), NOW, Code::IdentityChain),
+        (sequence(b"no certificate"), NOW, Code::IdentityChain),
+        (format!("{svid}, {}", sequence(b"")), NOW, Code::IdentityChain),
+        (format!("{svid};a=1"), NOW, Code::HttpAmbiguous),
+        ("\"text\"".to_owned(), NOW, Code::HttpAmbiguous),
+        (":####:".to_owned(), NOW, Code::HttpAmbiguous),
+        (vec![svid.as_str(); 9].join(", "), NOW, Code::LimitSize),
+    ] {
+        assert_eq!(rotated.verdict(Some(&shown), now), Err(code), "{shown}");
+    }
+    // The root's holder is the directory's matter alone.
+    let mut root = Rotated::new();
+    let mut claims = root.world.root_claims("payment-bot", fixtures::tools(&["read:invoices"]));
+    claims.holder_key = root.key.public().clone();
+    root.chain = claims.sign(&root.world.token_key);
+    assert_eq!(root.verdict(Some(&svid), NOW), Err(Code::ChainIdentity));
+}
+
+#[test]
+fn no_svid_brings_back_what_is_revoked() {
+    let svid = |rotated: &Rotated| sequence(&rotated.svid("/agent/payment-bot", &rotated.key, 3_600));
+    let mut rotated = Rotated::new();
+    rotated.world.document.revocations.keys.push(rotated.key.id().clone());
+    assert_eq!(rotated.verdict(Some(&svid(&rotated)), NOW), Err(Code::KeyRevoked));
+    let mut rotated = Rotated::new();
+    rotated.world.document.revocations.agents.push(fixtures::id("/agent/payment-bot"));
+    assert_eq!(rotated.verdict(Some(&svid(&rotated)), NOW), Err(Code::IdentityRevoked));
+    let mut rotated = Rotated::new();
+    rotated.world.document.agents[1].state = AgentState::Suspended;
+    assert_eq!(rotated.verdict(Some(&svid(&rotated)), NOW), Err(Code::IdentitySuspended));
 }
