@@ -225,7 +225,9 @@ impl Chains {
 
 #[test]
 fn no_sequence_of_attenuations_permits_more() {
-    let stories = if std::env::var_os("KILLICK_LONG").is_some() { 120_000 } else { 3_000 };
+    // 3,000 make more than a million calls. Fewer are for mutants: enough to notice a missing check.
+    let few = std::env::var("KILLICK_SAMPLES").ok().and_then(|samples| samples.parse().ok());
+    let stories = few.unwrap_or(if std::env::var_os("KILLICK_LONG").is_some() { 120_000 } else { 3_000 });
     let chains = Chains::new();
     let (mut tally, mut lengths, mut refused, mut agreed) = (Tally::default(), [0; LINKS_MAX + 2], 0, 0);
     for seed in 0..stories {
@@ -260,6 +262,9 @@ fn no_sequence_of_attenuations_permits_more() {
         "{} calls, {} permitted by a link, {} narrowed; chains by length {lengths:?}, {refused} refused; {agreed} agreed",
         tally.calls, tally.permitted, tally.narrowed
     );
+    if few.is_some() {
+        return;
+    }
     assert!(tally.calls >= 1_000_000);
     assert!(tally.permitted > 100_000 && tally.narrowed > 30_000, "{} {}", tally.permitted, tally.narrowed);
     assert!(lengths[2..].iter().all(|count| *count > 50), "{lengths:?}");

@@ -37,8 +37,13 @@ fn backtracking(parents: &[Constraint], children: &[Constraint], used: &mut Vec<
     false
 }
 
+/// 20,000 of each law, unless `PROPTEST_CASES` says otherwise.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(20_000)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(20_000))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
     fn subsumption_is_sound(topic in topics(), row in rows()) {
