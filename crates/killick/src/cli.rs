@@ -62,6 +62,9 @@ pub enum Command {
     /// Capabilities: grant, read, explain, narrow
     #[command(subcommand)]
     Token(TokenCommand),
+    /// The installation's own keys
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Capability bundles: grants with a name and a version
     #[command(subcommand)]
     Capability(CapabilityCommand),
@@ -265,6 +268,21 @@ impl RiskTierArg {
             RiskTierArg::High => "high",
         }
     }
+}
+
+/// `killick keys …`
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Encrypt the keys under another passphrase, or keep them plain; the one in use is that of
+    /// KILLICK_KEY_PASSPHRASE_FILE
+    Passphrase {
+        /// A file with the new passphrase, mode 0600
+        #[arg(long, value_name = "FILE", required_unless_present = "remove")]
+        new: Option<PathBuf>,
+        /// Keep the keys plain from now on
+        #[arg(long, conflicts_with = "new")]
+        remove: bool,
+    },
 }
 
 /// `killick capability …`

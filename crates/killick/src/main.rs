@@ -54,6 +54,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Up(args) => block_on(commands::up::run(&folder, ui, &args)),
         Command::Config(command) => commands::config::run(&folder, ui, &command),
         Command::Catalogue(command) => block_on(commands::catalogue::run(&folder, ui, &command)),
+        Command::Keys(command) => commands::keys::run(&folder, ui, &command),
         Command::Capability(command) => block_on(commands::capability::run(&folder, ui, &command)),
         Command::Policy(command) => commands::policy::run(&folder, ui, &command),
         Command::Agent(command) => block_on(commands::agent::run(&folder, ui, &command)),

@@ -462,7 +462,8 @@ fn ledger_failure(error: &LedgerError) -> Failure {
     }
 }
 
-fn authority_failure(error: &AuthorityError) -> Failure {
+/// How the authority says no, as the command line says it.
+pub fn authority_failure(error: &AuthorityError) -> Failure {
     let failure = Failure::new(Exit::CheckFailed, error.code(), error.detail());
     if error.mend().is_empty() { failure } else { failure.mend(error.mend()) }
 }

@@ -11,6 +11,7 @@
 mod cli_support;
 
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 
 use cli_support::{Answer, Up, an_invoice, command, invoices, killick};
 use serde_json::Value;
@@ -334,4 +335,40 @@ fn the_kill_switch_can_be_lifted() {
     up.run(&["call", "read:invoices", &id]).fine();
     let misused = up.run(&["revoke", "agent", "--lift", "--json"]);
     assert_eq!(misused.code, 2, "{misused:?}");
+}
+
+#[test]
+fn keys_at_rest_can_be_encrypted_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    let none = killick(&dir, &["keys", "passphrase", "--remove", "--json"]);
+    assert_eq!((none.code, none.error()["code"].as_str()), (2, Some("folder.empty")), "{none:?}");
+    assert_eq!(Up::start(&dir).stop(), 0);
+    let secret = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (first, second) = (secret("first", "correct horse"), secret("second", "battery staple"));
+    let under = |passphrase: Option<&str>, args: &[&str]| {
+        let mut command = command(&dir, &[args, &["--json"]].concat());
+        command.envs(passphrase.map(|file| ("KILLICK_KEY_PASSPHRASE_FILE", file)));
+        Answer::of(command.output().unwrap())
+    };
+    let seed = |name: &str| std::fs::read_to_string(dir.join("keys").join(name)).unwrap();
+    let plain = seed("gateway.key");
+
+    let done = under(None, &["keys", "passphrase", "--new", &first]).fine().json();
+    assert_eq!((&done["encrypted"], done["keys"].as_u64() > Some(3)), (&Value::Bool(true), true), "{done}");
+    assert_ne!(seed("gateway.key"), plain);
+    let without = under(None, &["up", "--any-port"]);
+    assert!(without.code != 0 && without.err.contains("KILLICK_KEY_PASSPHRASE_FILE"), "{without:?}");
+    let wrong = under(Some(&second), &["keys", "passphrase", "--remove"]);
+    assert_eq!(wrong.code, 1, "{wrong:?}");
+
+    under(Some(&first), &["keys", "passphrase", "--new", &second]).fine();
+    under(Some(&second), &["keys", "passphrase", "--remove"]).fine();
+    assert_eq!(seed("gateway.key"), plain, "the same key all along");
+    assert_eq!(Up::start(&dir).stop(), 0);
 }

@@ -7,6 +7,7 @@ pub mod catalogue;
 pub mod config;
 pub mod doctor;
 pub mod explain;
+pub mod keys;
 pub mod log;
 pub mod pages;
 pub mod pilot;
