@@ -217,7 +217,11 @@ fn reconcile(state: &Path, key: &WitnessKey) -> Result<BTreeMap<String, Held>, W
         let path = state.join(origin_hash(origin));
         match found.get(origin) {
             None => {
-                return Err(WitnessError::damaged(&path, "the last checkpoint cosigned is missing", SET_BACK));
+                return Err(WitnessError::damaged(
+                    &path,
+                    "the last checkpoint cosigned is missing",
+                    SET_BACK,
+                ));
             }
             Some((_, held)) if held.size < recorded.size => {
                 let problem = format!(
