@@ -4,7 +4,7 @@
 use killick_tlog::checkpoint::{Checkpoint, SignedCheckpoint};
 use killick_tlog::cosignature::cosign;
 use killick_tlog::hash::{Hash, empty_root, leaf_hash};
-use killick_tlog::note::{SignatureType, SignerKey};
+use killick_tlog::note::{SignatureType, SignerKey, VerifierKey};
 use killick_tlog::proof::consistency_proof;
 use killick_tlog::tree::{Growth, RightEdge};
 use killick_tlog::witness::{
@@ -212,6 +212,49 @@ fn sizes_and_places_are_exact() {
     // `printf %s example.com/behind-the-sofa | sha256sum`
     assert_eq!(origin_hash(ORIGIN), "5fd2dc0beb4ce54da5050cf6d5c75248b023abad441c3cecde3976fbe9da4fe4");
     assert_eq!(origin_hash(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+/// Requests, and what a witness written from the specification alone answers (`tests/oracle/witness.py vectors`).
+#[test]
+fn the_oracles_answers_are_ours() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors/tlog/witness.json");
+    let vectors: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let text = |value: &serde_json::Value, name: &str| value[name].as_str().unwrap().to_owned();
+    let key = VerifierKey::parse(&text(&vectors, "log_vkey")).unwrap();
+    let witness = VerifierKey::parse(&text(&vectors, "witness_vkey")).unwrap();
+    let cases = vectors["cases"].as_array().unwrap();
+    for case in cases {
+        let name = text(case, "name");
+        let held = Held {
+            size: case["held"].as_u64().unwrap(),
+            root: Hash::from_base64(&text(case, "root")).unwrap(),
+        };
+        // As a witness does: the origin chooses the keys.
+        let decided = AddCheckpoint::parse(text(case, "request").as_bytes())
+            .map_err(Refused::Malformed)
+            .and_then(|request| {
+                let known = request.checkpoint.unverified().origin == key.name();
+                let keys = if known { std::slice::from_ref(&key) } else { &[] };
+                decide(keys, &held, &request).map(|next| (request, next))
+            });
+        match decided {
+            Ok((request, next)) => {
+                assert_eq!(case["status"], 200, "{name}");
+                assert_eq!(next.size, request.checkpoint.unverified().size);
+                let body = text(case, "body");
+                let (cosignature, line) =
+                    read_cosignature(&request.checkpoint, body.as_bytes(), &witness).unwrap();
+                assert_eq!((cosignature.time, line), (1_800_000_000, body), "{name}");
+            }
+            Err(refused) => {
+                assert_eq!(case["status"], refused.status(), "{name}");
+                if let Some(body) = case["body"].as_str() {
+                    assert_eq!(refused.body(), body, "{name}");
+                }
+            }
+        }
+    }
+    assert!(cases.len() > 20);
 }
 
 proptest! {
