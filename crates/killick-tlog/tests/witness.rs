@@ -1,6 +1,8 @@
 //! The witness protocol, as the specification says it: each answer, and a near twin that gets another.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use killick_tlog::checkpoint::{Checkpoint, SignedCheckpoint};
 use killick_tlog::cosignature::cosign;
 use killick_tlog::hash::{Hash, empty_root, leaf_hash};
@@ -190,6 +192,12 @@ fn a_cosignature_is_found_in_an_answer_and_nothing_else_is() {
     ] {
         assert_eq!(read(bad).unwrap_err().code(), code, "{bad:?}");
     }
+    // A good signature of the time zero: the statement of a witness names its time.
+    let timeless = witness().sign(&format!("cosignature/v1\ntime 0\n{}", head(7).text()));
+    let (name, data) = timeless.trim_end().rsplit_once(' ').unwrap();
+    let data = STANDARD.decode(data).unwrap();
+    let data = STANDARD.encode([&data[..4], &[0; 8], &data[4..]].concat());
+    assert_eq!(read(&format!("{name} {data}\n")).unwrap_err().code(), "log.cosignature");
     // What the witness keeps: the log's signature and its own, and it can read it again.
     let keys = [log().verifier().clone()];
     let (kept, cosignature) = read_cosigned(made.note.as_bytes(), &keys, witness().verifier()).unwrap();
