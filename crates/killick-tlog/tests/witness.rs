@@ -1,5 +1,5 @@
 //! The witness protocol, as the specification says it: each answer, and a near twin that gets another.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
