@@ -21,7 +21,7 @@ use crate::limits::SUBJECTS_MAX;
 use crate::privacy::Subjects;
 use crate::publish::Publisher;
 use crate::recorded::Submitted;
-use crate::shared::{Pending, Shared};
+use crate::shared::{Pending, Published, Shared};
 use crate::witnessed::{Asker, Witnessed};
 use crate::{read, recover};
 
@@ -231,6 +231,15 @@ impl Ledger {
         }
         let shared = Arc::clone(&self.handle.shared);
         blocking(move || read::receipt(&shared, index)).await
+    }
+
+    /// The receipt of an entry to the newest head that a quorum of witnesses has cosigned, with their cosignatures; `None`
+    /// if no such head includes it yet.
+    pub async fn witnessed_receipt(&self, index: u64) -> Result<Option<String>, LedgerError> {
+        let Some(head) = self.witnessed().head.filter(|head| index < head.size) else { return Ok(None) };
+        let shared = Arc::clone(&self.handle.shared);
+        let head = Published { size: head.size, checkpoint: head.note };
+        blocking(move || read::receipt_to(&shared, index, &head)).await.map(Some)
     }
 
     /// Deletes the key of an agent or a person: what entries commit to about them can no longer be told by anyone. Every

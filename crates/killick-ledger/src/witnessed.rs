@@ -56,6 +56,8 @@ pub struct WitnessedHead {
     pub operators: usize,
     /// The names of all witnesses that have, counted or not.
     pub by: Vec<String>,
+    /// The signed note with all cosignatures, as it is in the folder.
+    pub note: Arc<str>,
 }
 
 /// A configured witness, and how it was doing when it was last asked.
@@ -162,9 +164,9 @@ impl Asker {
             witnesses: panel.members().enumerate().map(witness).collect(),
             alarm: None,
         };
-        if let Some(note) = read_witnessed(&shared, key)? {
+        if let Some((note, text)) = read_witnessed(&shared, key)? {
             panel.remember(&note);
-            state.head = recount(&panel, &note);
+            state.head = recount(&panel, &note, text);
         }
         let answers = mpsc::channel(killick_witness::limits::WITNESSES_MAX);
         Ok(Self { shared, panel, proofs, state: Arc::new(Mutex::new(state)), answers })
@@ -312,14 +314,23 @@ impl Asker {
         let names: Vec<_> = self.panel.members().map(|member| member.key.name().to_owned()).collect();
         let by = tally.cosigners().iter().filter_map(|(member, ..)| names.get(*member).cloned()).collect();
         let at = tally.cosigners().iter().map(|(_, time, _)| *time).max().unwrap_or_default();
-        let head = WitnessedHead { size: tally.size(), at, operators: tally.distinct(), by };
+        let head = WitnessedHead {
+            size: tally.size(),
+            at,
+            operators: tally.distinct(),
+            by,
+            note: tally.note().into(),
+        };
         lock(&self.state).head = Some(head);
         Ok(())
     }
 }
 
 /// The file `witnessed`, if there is one, once it is known to be a head of this very log.
-fn read_witnessed(shared: &Shared, key: &VerifierKey) -> Result<Option<SignedCheckpoint>, LedgerError> {
+fn read_witnessed(
+    shared: &Shared,
+    key: &VerifierKey,
+) -> Result<Option<(SignedCheckpoint, Arc<str>)>, LedgerError> {
     let path = shared.log_dir.join(WITNESSED_PATH);
     let Some(note) = read_file(&path, NOTE_BYTES_MAX)? else { return Ok(None) };
     let damaged = |problem: String| LedgerError::damaged(&path, format!("{problem}; {DELETE}"));
@@ -344,12 +355,13 @@ fn read_witnessed(shared: &Shared, key: &VerifierKey) -> Result<Option<SignedChe
             head.size
         )));
     }
-    Ok(Some(signed))
+    let text: Arc<str> = String::from_utf8_lossy(&note).into();
+    Ok(Some((signed, text)))
 }
 
 /// Who has cosigned a note that was written earlier, by today's configuration. What cannot be told from a note, that a
 /// witness ran on this host, is told when it answers next.
-fn recount(panel: &Panel, note: &SignedCheckpoint) -> Option<WitnessedHead> {
+fn recount(panel: &Panel, note: &SignedCheckpoint, text: Arc<str>) -> Option<WitnessedHead> {
     let mut operators = std::collections::BTreeSet::new();
     let (mut by, mut at) = (Vec::new(), 0);
     for (member, configured) in panel.members().enumerate() {
@@ -362,7 +374,13 @@ fn recount(panel: &Panel, note: &SignedCheckpoint) -> Option<WitnessedHead> {
         }
     }
     let operators = operators.len();
-    (operators >= panel.quorum()).then(|| WitnessedHead { size: note.unverified().size, at, operators, by })
+    (operators >= panel.quorum()).then(|| WitnessedHead {
+        size: note.unverified().size,
+        at,
+        operators,
+        by,
+        note: text,
+    })
 }
 
 fn proofs(log_dir: &Path) -> Proofs {

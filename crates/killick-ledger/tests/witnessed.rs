@@ -10,6 +10,7 @@ use killick_ledger::{Ledger, LedgerConfig, LedgerError, LogFolder, WITNESSED_PAT
 use killick_tlog::checkpoint::SignedCheckpoint;
 use killick_tlog::cosignature;
 use killick_tlog::note::{SignatureType, SignerKey, VerifierKey};
+use killick_tlog::receipt::Receipt;
 use killick_tlog::verify::verify_log;
 use killick_tlog::{Entry, Seal};
 use killick_witness::{KnownLog, Member, Panel, PanelError, Server, Store, WitnessError, WitnessUrl, init};
@@ -178,6 +179,15 @@ async fn a_quorum_cosigns_what_is_published() {
     for witness in &witnesses {
         assert!(cosignature::verify(signed.note(), &witness.key).unwrap().is_some());
     }
+    // A receipt to that head carries the cosignatures; of an entry that it does not include there is none.
+    let receipt = ledger.witnessed_receipt(17).await.unwrap().unwrap();
+    let receipt = Receipt::parse(&receipt).unwrap();
+    let entry = ledger.read(17, 18).await.unwrap().remove(0);
+    assert_eq!(receipt.verify(&entry, &log_key().to_string()).unwrap().size, size);
+    for witness in &witnesses {
+        assert!(cosignature::verify(receipt.checkpoint().note(), &witness.key).unwrap().is_some());
+    }
+    assert_eq!(ledger.witnessed_receipt(size).await.unwrap(), None);
     // Further heads extend it, by proofs out of the tiles; over a restart too.
     append(&ledger, 500).await;
     until(&ledger, "witnessed again", |state| witnessed_size(state) == 801).await;

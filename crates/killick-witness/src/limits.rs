@@ -31,3 +31,5 @@ pub const BACKOFF_MIN: Duration = Duration::from_secs(1);
 pub const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// Witnesses of one log. A note has room for 64 signatures, one of them the log's.
 pub const WITNESSES_MAX: usize = 32;
+/// How long nothing is accepted after it failed: a full file table needs a moment to empty.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

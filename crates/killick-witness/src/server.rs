@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::error::WitnessError;
-use crate::limits::{BODY_TIME_MAX, CONNECTIONS_MAX, DRAIN_TIME_MAX, HEAD_TIME_MAX};
+use crate::limits::{ACCEPT_PAUSE, BODY_TIME_MAX, CONNECTIONS_MAX, DRAIN_TIME_MAX, HEAD_TIME_MAX};
 use crate::store::Store;
 
 /// A witness that answers.
@@ -55,7 +55,7 @@ impl Server {
                 // Whoever connects may be gone before it is accepted; a full file table passes too.
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
-                    tokio::task::yield_now().await;
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             };
