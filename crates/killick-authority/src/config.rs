@@ -67,6 +67,8 @@ pub struct AuthorityConfig {
     pub svid_lifetime_secs: u64,
     /// Seconds between bundles when nothing changes.
     pub heartbeat_secs: u64,
+    /// The verifier keys of the logs' witnesses, for `trust.json`.
+    pub witnesses: Vec<String>,
 }
 
 impl AuthorityConfig {
@@ -91,6 +93,7 @@ impl AuthorityConfig {
             token_depth: limits::TOKEN_DEPTH,
             svid_lifetime_secs: limits::SVID_LIFETIME_SECS,
             heartbeat_secs: limits::HEARTBEAT_SECS,
+            witnesses: Vec::new(),
         }
     }
 

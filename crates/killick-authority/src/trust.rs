@@ -18,7 +18,7 @@ impl Authority {
             "origin": config.log.origin,
             "log_vkey": config.log.vkey,
             "directory_vkey": config.ledger.vkey(),
-            "witnesses": [],
+            "witnesses": config.witnesses,
             "bundle_key": self.shared.signer.bundle.public().to_jwk(),
             "token_keys": [self.shared.signer.token.public().to_jwk()],
             "gateway": {

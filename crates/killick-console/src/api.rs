@@ -63,6 +63,7 @@ pub(crate) async fn decision(State(sources): State<Arc<Sources>>, Path(index): P
             "missing": story.explanation.as_ref().map(|why| &why.missing),
             "grantor": story.explanation.as_ref().map(|why| &why.grantor),
             "receipt": story.receipt,
+            "witnessed": sources.ledger.witnessed().word(index),
         }))
         .into_response(),
         Err(problem) => missing(&problem),
@@ -78,6 +79,7 @@ pub(crate) async fn log(State(sources): State<Arc<Sources>>) -> Json<Value> {
         "verification": finding,
         "checkpoint": checkpoint(&sources).await,
         "command": verify_command(&sources),
+        "witnesses": sources.ledger.witnessed().to_json(),
         "directory": {
             "origin": sources.directory.origin(),
             "vkey": sources.directory.vkey(),

@@ -27,6 +27,14 @@ pub enum LedgerError {
         /// What is wrong and what mends it.
         problem: String,
     },
+    /// A witness has seen what the log does not hold: it was set back to an older state, or somebody else writes it too.
+    #[error("the log `{origin}` is behind its witnesses: {problem}")]
+    BehindWitness {
+        /// The log's origin.
+        origin: String,
+        /// Which witness has seen what.
+        problem: String,
+    },
     /// An operation on the disk failed.
     #[error("{action} {path}: {source}")]
     Io {

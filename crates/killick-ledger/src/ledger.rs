@@ -9,8 +9,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use killick_tlog::entry::ENTRY_BYTES_MAX;
 use killick_tlog::hash::leaf_hash;
+use killick_tlog::note::VerifierKey;
 use killick_tlog::{Entry, Seal};
+use killick_witness::Panel;
 use tokio::sync::{oneshot, watch};
+use tokio::task::AbortHandle;
 
 use crate::committer::Committer;
 use crate::error::LedgerError;
@@ -18,7 +21,8 @@ use crate::limits::SUBJECTS_MAX;
 use crate::privacy::Subjects;
 use crate::publish::Publisher;
 use crate::recorded::Submitted;
-use crate::shared::{Pending, Shared};
+use crate::shared::{Pending, Published, Shared};
+use crate::witnessed::{Asker, Witnessed};
 use crate::{read, recover};
 
 /// Where a log lives and who signs for it.
@@ -50,11 +54,14 @@ impl std::fmt::Debug for LedgerConfig {
 #[derive(Clone)]
 pub struct Ledger {
     handle: Arc<Handle>,
+    witnessed: Arc<Mutex<Witnessed>>,
 }
 
 struct Handle {
     shared: Arc<Shared>,
     running: Mutex<Option<Running>>,
+    /// The task that asks the witnesses.
+    asking: Mutex<Option<AbortHandle>>,
 }
 
 /// The threads, and the lock that they work under.
@@ -68,8 +75,44 @@ impl Ledger {
     /// Opens or creates the log: takes the lock, replays the journal, compares it with the tiles and the checkpoint.
     /// Refuses to run on a damaged log rather than overwrite it. A new log's first entry names its key (ADR 3).
     pub async fn open(config: LedgerConfig) -> Result<Self, LedgerError> {
-        let opening = tokio::task::spawn_blocking(move || Self::start(config));
-        let ledger = opening.await.map_err(|error| LedgerError::Stopped(error.to_string()))??;
+        Self::start(config, None).await?.begin().await
+    }
+
+    /// Opens or creates the log, and asks these witnesses first whether they have seen more of it than it holds: then it
+    /// errs with [`LedgerError::BehindWitness`] and nothing is appended. From then on they are asked in the background to
+    /// cosign what is published. Must run in a tokio runtime, whose task that is.
+    pub async fn open_witnessed(config: LedgerConfig, panel: Panel) -> Result<Self, LedgerError> {
+        Self::start(config, Some(panel)).await?.begin().await
+    }
+
+    async fn start(config: LedgerConfig, panel: Option<Panel>) -> Result<Self, LedgerError> {
+        let opening = tokio::task::spawn_blocking(move || Self::run(config));
+        let (mut ledger, key) = opening.await.map_err(|error| LedgerError::Stopped(error.to_string()))??;
+        let Some(panel) = panel else { return Ok(ledger) };
+        let shared = Arc::clone(&ledger.handle.shared);
+        let asker = tokio::task::spawn_blocking(move || Asker::new(shared, panel, &key)).await;
+        let asker = asker.unwrap_or_else(|error| Err(LedgerError::Stopped(error.to_string())));
+        let checked = match asker {
+            Ok(mut asker) => asker.check().await.map(|()| asker),
+            Err(error) => Err(error),
+        };
+        match checked {
+            Ok(asker) => {
+                ledger.witnessed = asker.state();
+                let asking = tokio::spawn(asker.run()).abort_handle();
+                *ledger.handle.asking.lock().unwrap_or_else(PoisonError::into_inner) = Some(asking);
+                Ok(ledger)
+            }
+            Err(error) => {
+                let _ = ledger.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// The first entry of a new log.
+    async fn begin(self) -> Result<Self, LedgerError> {
+        let ledger = self;
         if ledger.size() == 0 {
             let shared = &ledger.handle.shared;
             let first = LogKey { origin: shared.origin.clone(), vkey: shared.vkey.clone() };
@@ -79,8 +122,10 @@ impl Ledger {
         Ok(ledger)
     }
 
-    fn start(config: LedgerConfig) -> Result<Self, LedgerError> {
+    /// Recovers the log and starts its threads.
+    fn run(config: LedgerConfig) -> Result<(Self, VerifierKey), LedgerError> {
         let opened = recover::open(&config)?;
+        let key = opened.key.verifier().clone();
         let subjects = Subjects::open(&config.state_dir)?;
         let vkey = opened.key.verifier().to_string();
         let shared = Shared::new(config.origin, vkey, config.build, config.log_dir, subjects, opened.head);
@@ -99,7 +144,8 @@ impl Ledger {
             }
         };
         let running = Mutex::new(Some(Running { committer, publisher, _lock: opened.lock }));
-        Ok(Self { handle: Arc::new(Handle { shared, running }) })
+        let handle = Handle { shared, running, asking: Mutex::default() };
+        Ok((Self { handle: Arc::new(handle), witnessed: Arc::default() }, key))
     }
 
     /// Takes a place in the next commit. Errs at once if the queue is full or the log has stopped. Must not be called
@@ -149,6 +195,11 @@ impl Ledger {
         self.handle.shared.watch_failure()
     }
 
+    /// What is known of the log's witnesses: quorum, the newest head that it has cosigned, each of them.
+    pub fn witnessed(&self) -> Witnessed {
+        self.witnessed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The log's verifier key (C2SP signed-note vkey).
     pub fn vkey(&self) -> String {
         self.handle.shared.vkey.clone()
@@ -182,6 +233,15 @@ impl Ledger {
         blocking(move || read::receipt(&shared, index)).await
     }
 
+    /// The receipt of an entry to the newest head that a quorum of witnesses has cosigned, with their cosignatures; `None`
+    /// if no such head includes it yet.
+    pub async fn witnessed_receipt(&self, index: u64) -> Result<Option<String>, LedgerError> {
+        let Some(head) = self.witnessed().head.filter(|head| index < head.size) else { return Ok(None) };
+        let shared = Arc::clone(&self.handle.shared);
+        let head = Published { size: head.size, checkpoint: head.note };
+        blocking(move || read::receipt_to(&shared, index, &head)).await.map(Some)
+    }
+
     /// Deletes the key of an agent or a person: what entries commit to about them can no longer be told by anyone. Every
     /// proof stays valid. Whether there was a key.
     pub async fn erase(&self, subject: &str) -> Result<bool, LedgerError> {
@@ -197,6 +257,9 @@ impl Ledger {
 
 impl Handle {
     fn stop(&self) -> Result<(), LedgerError> {
+        if let Some(asking) = self.asking.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            asking.abort();
+        }
         self.shared.close();
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(running) = running {

@@ -21,8 +21,10 @@ mod read;
 mod recorded;
 mod recover;
 mod shared;
+mod witnessed;
 
 pub use disk::LogFolder;
 pub use error::LedgerError;
 pub use ledger::{Ledger, LedgerConfig};
 pub use recorded::{Recorded, Submitted};
+pub use witnessed::{WITNESSED_PATH, WitnessState, Witnessed, WitnessedHead};

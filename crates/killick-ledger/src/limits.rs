@@ -27,3 +27,11 @@ pub const PUBLISH_BYTES: usize = 16 * 1024 * 1024;
 pub const READ_ENTRIES_MAX: u64 = 1_024;
 /// Subjects (agents, owners, principals) with a key of their own.
 pub const SUBJECTS_MAX: usize = 1_000_000;
+/// Shortest time between two heads that witnesses are asked about: each costs each witness a few syncs of its disk.
+pub const WITNESS_PERIOD: Duration = Duration::from_secs(1);
+/// How long a head's witnesses are waited for, at the start too; longer than a witness may take to answer.
+pub const WITNESS_ROUND_MAX: Duration = Duration::from_secs(6);
+/// How long the other witnesses are waited for once the quorum is complete.
+pub const WITNESS_GRACE: Duration = Duration::from_millis(200);
+/// Time after which witnesses are asked anew though nothing was appended: a cosignature states the time too.
+pub const WITNESS_REFRESH: Duration = Duration::from_secs(600);

@@ -14,7 +14,7 @@ use killick_tlog::verify::{TileHashes, read_bundle};
 use crate::disk::LogFolder;
 use crate::error::LedgerError;
 use crate::limits::READ_ENTRIES_MAX;
-use crate::shared::Shared;
+use crate::shared::{Published, Shared};
 
 /// The bytes of entries `from..to`, at most [`READ_ENTRIES_MAX`] of them: from tiles, and from memory where those are not
 /// written yet.
@@ -56,9 +56,13 @@ fn read_published(shared: &Shared, from: u64, to: u64) -> Result<Vec<Vec<u8>>, L
     Ok(entries)
 }
 
-/// The receipt of a published entry to the published head. Checked before it is handed out.
+/// The receipt of a published entry to the published head.
 pub(crate) fn receipt(shared: &Arc<Shared>, index: u64) -> Result<String, LedgerError> {
-    let head = shared.published();
+    receipt_to(shared, index, &shared.published())
+}
+
+/// The receipt of an entry to a head that is published and includes it. Checked before it is handed out.
+pub(crate) fn receipt_to(shared: &Arc<Shared>, index: u64, head: &Published) -> Result<String, LedgerError> {
     let reader = LogFolder::new(&shared.log_dir);
     let make = || {
         let signed = SignedCheckpoint::parse(head.checkpoint.as_bytes())?;

@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     unpublished: Mutex<Unpublished>,
     /// The checkpoint in the folder. Written by the publisher.
     published: Mutex<Published>,
+    /// Its size, for whoever waits for it to grow.
+    pub(crate) published_size: watch::Sender<u64>,
     pub(crate) size: watch::Sender<u64>,
     failed: watch::Sender<Option<String>>,
 }
@@ -100,6 +102,7 @@ impl Shared {
             handoff_changed: Condvar::new(),
             unpublished: Mutex::new(Unpublished { first, entries: VecDeque::new() }),
             published: Mutex::new(published),
+            published_size: watch::Sender::new(first),
             size: watch::Sender::new(first),
             failed: watch::Sender::new(None),
         }
@@ -262,6 +265,8 @@ impl Shared {
         while unpublished.first < size && unpublished.entries.pop_front().is_some() {
             unpublished.first += 1;
         }
+        drop(unpublished);
+        self.published_size.send_replace(size);
     }
 
     /// Those of entries `from..to` that are not in tiles yet, and the index of the first of them.

@@ -14,12 +14,13 @@ pub struct Cosignature {
 }
 
 /// The signature line of a witness over a checkpoint's text, with its newline. `time` in seconds since 1970. Errs if
-/// the key is not one for cosignatures or the time is beyond 2^63 - 1.
+/// the key is not one for cosignatures, or the time is 0 or beyond 2^63 - 1.
 pub fn cosign(key: &SignerKey, text: &str, time: u64) -> Result<String, LogError> {
     if key.verifier().kind() != SignatureType::CosignatureV1 {
         return Err(LogError::Key("a log's key does not cosign".to_owned()));
     }
-    if i64::try_from(time).is_err() {
+    // tlog-cosignature, Format: at most 2^63 - 1; tlog-witness, add-checkpoint: never zero.
+    if time == 0 || i64::try_from(time).is_err() {
         return Err(LogError::format("cosignature", "its time is out of range"));
     }
     let mut signature = time.to_be_bytes().to_vec();
@@ -78,5 +79,6 @@ mod tests {
         assert_eq!(verify(&note, as_log.verifier()), Ok(None));
         assert!(cosign(&log, &head.text(), 1).is_err());
         assert!(cosign(&witness, &head.text(), u64::MAX).is_err());
+        assert!(cosign(&witness, &head.text(), 0).is_err());
     }
 }

@@ -29,6 +29,7 @@ pub mod receipt;
 pub mod tile;
 pub mod tree;
 pub mod verify;
+pub mod witness;
 
 pub use entry::{Entry, Seal};
 pub use error::LogError;

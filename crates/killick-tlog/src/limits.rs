@@ -14,3 +14,7 @@ pub const RECEIPT_BYTES_MAX: usize = NOTE_BYTES_MAX + 8 * 1024;
 pub const BUNDLE_BYTES_MAX: usize = 256 * (crate::entry::ENTRY_BYTES_MAX + 2);
 /// Bytes of a trust file.
 pub const TRUST_BYTES_MAX: usize = 1024 * 1024;
+/// Lines of the consistency proof of one request to a witness (C2SP tlog-witness, add-checkpoint).
+pub const WITNESS_PROOF_LINES_MAX: usize = 63;
+/// Bytes of one request to a witness: the old size, 63 hashes in base64, and a checkpoint.
+pub const ADD_CHECKPOINT_BYTES_MAX: usize = NOTE_BYTES_MAX + 4 * 1024;

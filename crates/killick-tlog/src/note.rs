@@ -76,6 +76,11 @@ impl VerifierKey {
         self.id
     }
 
+    /// The Ed25519 public key.
+    pub const fn public_key(&self) -> &[u8; 32] {
+        &self.public
+    }
+
     /// What it signs.
     pub const fn kind(&self) -> SignatureType {
         self.kind
@@ -128,9 +133,7 @@ impl SignerKey {
     }
 
     pub(crate) fn line(&self, signature: &[u8]) -> String {
-        let mut bytes = self.verifier.id.to_be_bytes().to_vec();
-        bytes.extend_from_slice(signature);
-        format!("— {} {}\n", self.verifier.name, STANDARD.encode(bytes))
+        format_line(&self.verifier.name, self.verifier.id, signature)
     }
 }
 
@@ -149,6 +152,13 @@ pub struct NoteSignature {
     pub id: u32,
     /// The signature's bytes, after the key ID.
     pub bytes: Vec<u8>,
+}
+
+impl NoteSignature {
+    /// Its line, with the newline.
+    pub fn line(&self) -> String {
+        format_line(&self.name, self.id, &self.bytes)
+    }
 }
 
 /// A note, its signatures not yet verified.
@@ -214,6 +224,12 @@ impl Note {
         }
         if found { Ok(()) } else { Err(error("missing")) }
     }
+}
+
+fn format_line(name: &str, id: u32, signature: &[u8]) -> String {
+    let mut bytes = id.to_be_bytes().to_vec();
+    bytes.extend_from_slice(signature);
+    format!("— {name} {}\n", STANDARD.encode(bytes))
 }
 
 fn parse_signature(line: &str) -> Option<NoteSignature> {

@@ -80,6 +80,9 @@ pub enum Command {
     /// The log: verify and read it, without any server
     #[command(subcommand)]
     Log(LogCommand),
+    /// Be a witness of somebody's log: cosign its heads, and never two that do not fit together
+    #[command(subcommand)]
+    Witness(WitnessCommand),
     /// What is running, and how it is
     Status,
     /// Name what is wrong, and the mend
@@ -678,6 +681,27 @@ pub enum LogCommand {
         /// Go on with new entries until interrupted
         #[arg(long, conflicts_with = "index")]
         follow: bool,
+    },
+}
+
+/// `killick witness …`
+#[derive(Debug, Subcommand)]
+pub enum WitnessCommand {
+    /// Make a witness: its key, and its empty memory
+    Init {
+        /// Its name, by custom host and path without a scheme, e.g. witness.example/w1
+        name: String,
+    },
+    /// Print its verifier key, for the logs that it is to cosign
+    Key,
+    /// Answer logs that ask for cosignatures
+    Serve {
+        /// Where it listens; plain HTTP, so put a TLS proxy before it where others reach it
+        #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7482")]
+        listen: SocketAddr,
+        /// Verifier key of a log to cosign; may be given more than once, beside those in witness/logs
+        #[arg(long, value_name = "VKEY")]
+        log: Vec<String>,
     },
 }
 

@@ -4,6 +4,8 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use killick_tlog::note::{SignatureType, VerifierKey};
+use killick_witness::{Member, Panel, WitnessUrl};
 use serde::Deserialize;
 
 use crate::duration;
@@ -44,6 +46,19 @@ svid = "1h"
 # Of a token whose grant names no time.
 token = "1h"
 
+[ledger]
+# Witnesses of both logs: they cosign what was recorded, and remember it. Without any, whoever holds this machine can
+# rewrite the log and sign it anew; with a quorum of other people's witnesses that is noticed. See `killick witness`.
+# How many distinct operators must cosign a head.
+# quorum = 1
+# One line for each: its key, where it answers, who runs it. `tunnel = true` says that the address is a tunnel or TLS
+# proxy on this machine and the witness is elsewhere; one that runs on this machine does not count.
+# [[ledger.witnesses]]
+# vkey = "witness.example/w1+..."
+# url = "http://witness.example:7482"
+# operator = "Example Ltd"
+# tunnel = false
+
 [log]
 # error, warn, info, debug, trace; or a filter as of tracing, e.g. "info,killick_gateway=debug".
 level = "info"
@@ -78,6 +93,9 @@ pub struct Config {
     /// Lifetimes.
     #[serde(default)]
     pub lifetimes: Lifetimes,
+    /// The logs' witnesses.
+    #[serde(default)]
+    pub ledger: Ledger,
     /// Logging.
     #[serde(default)]
     pub log: Log,
@@ -122,6 +140,55 @@ pub struct Lifetimes {
     /// Of tokens, seconds.
     #[serde(deserialize_with = "seconds")]
     pub token: u64,
+}
+
+/// `[ledger]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ledger {
+    /// Distinct operators that must cosign a head; named exactly when there are witnesses.
+    pub quorum: usize,
+    /// The witnesses.
+    pub witnesses: Vec<Witness>,
+}
+
+/// `[[ledger.witnesses]]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Witness {
+    /// Its verifier key.
+    pub vkey: String,
+    /// Its submission prefix.
+    pub url: String,
+    /// Who runs it.
+    pub operator: String,
+    /// Whether the address is a tunnel's, and the witness elsewhere.
+    #[serde(default)]
+    pub tunnel: bool,
+}
+
+impl Ledger {
+    /// The witnesses as a panel for the log with this key; `None` if there are none. `own`: who runs the log. Errs with
+    /// one sentence.
+    pub fn panel(&self, log: &VerifierKey, own: &str) -> Result<Option<Panel>, String> {
+        if self.witnesses.is_empty() {
+            return if self.quorum == 0 { Ok(None) } else { Err("a quorum without witnesses".to_owned()) };
+        }
+        let member = |witness: &Witness| {
+            let wrong = |problem: String| format!("the witness of `{}`: {problem}", witness.operator);
+            if witness.operator.trim().is_empty() {
+                return Err(format!("nobody is named who runs the witness at {}", witness.url));
+            }
+            Ok(Member {
+                key: VerifierKey::parse(&witness.vkey).map_err(|error| wrong(error.to_string()))?,
+                url: WitnessUrl::parse(&witness.url).map_err(wrong)?,
+                operator: witness.operator.clone(),
+                tunnel: witness.tunnel,
+            })
+        };
+        let members = self.witnesses.iter().map(member).collect::<Result<_, _>>()?;
+        Panel::new(log.clone(), own, members, self.quorum).map(Some).map_err(|error| error.to_string())
+    }
 }
 
 /// `[log]`
@@ -288,6 +355,19 @@ impl Config {
                 "use between 1m and 24h",
             );
         }
+        // Any key that no witness has stands for the logs' own, which are not known yet.
+        let no_log = VerifierKey::new("log", SignatureType::Ed25519, [0; 32]);
+        if let Err(problem) = no_log
+            .map_err(|error| error.to_string())
+            .and_then(|no_log| self.ledger.panel(&no_log, &self.trust_domain))
+        {
+            let key = if problem.contains("quorum") { "quorum" } else { "[[ledger.witnesses]]" };
+            return wrong(
+                key,
+                problem,
+                "name each witness with vkey, url and operator, and a quorum that their operators can make",
+            );
+        }
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log.level) {
             return wrong(
                 "level",
@@ -323,6 +403,7 @@ impl Config {
         differs("[console]", self.console != other.console);
         differs("[admin]", self.admin != other.admin);
         differs("[lifetimes]", self.lifetimes != other.lifetimes);
+        differs("[ledger]", self.ledger != other.ledger);
         differs("[log] format", self.log.format != other.log.format);
         differs("[telemetry]", self.telemetry != other.telemetry);
         changed
@@ -350,7 +431,9 @@ fn is_origin(text: &str) -> bool {
 fn line_of(text: &str, key: &str) -> Option<usize> {
     text.lines()
         .position(|line| {
-            line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
+            let is_table = key.starts_with('[') && line.trim() == key;
+            is_table
+                || line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
         })
         .map(|index| index + 1)
 }
@@ -450,6 +533,41 @@ mod tests {
         }
         assert_eq!(Config::parse("trust_domain = \"A B\"").unwrap_err().line, Some(1));
         assert!(Config::parse("").unwrap_err().problem.contains("trust_domain"));
+    }
+
+    #[test]
+    fn witnesses_are_checked_with_their_line() {
+        let vkey = |name: &str, seed: u8| {
+            let kind = killick_tlog::note::SignatureType::CosignatureV1;
+            let key = killick_tlog::note::SignerKey::from_seed(name, kind, &[seed; 32]).unwrap();
+            key.verifier().to_string()
+        };
+        let witness = |vkey: &str, url: &str, operator: &str| {
+            format!("[[ledger.witnesses]]\nvkey = \"{vkey}\"\nurl = \"{url}\"\noperator = \"{operator}\"\n")
+        };
+        let (one, two) = (vkey("w1.example", 1), vkey("w2.example", 2));
+        let parse = |quorum: usize, witnesses: &[String]| {
+            let witnesses = witnesses.concat();
+            Config::parse(&format!("trust_domain = \"a.example\"\n[ledger]\nquorum = {quorum}\n{witnesses}"))
+        };
+        let url = "http://192.0.2.1";
+        let good = [witness(&one, url, "one"), witness(&two, url, "two")];
+        assert_eq!(parse(2, &good).unwrap().ledger.witnesses.len(), 2);
+        parse(0, &[]).unwrap();
+        for (quorum, witnesses, line) in [
+            (1, vec![], Some(3)),
+            (0, good.to_vec(), Some(3)),
+            (3, good.to_vec(), Some(3)),
+            (2, vec![witness(&one, url, "one"), witness(&two, url, "One")], Some(3)),
+            (1, vec![witness(&one, url, "a.example")], Some(3)),
+            (1, vec![witness(&one, "https://w.example", "one")], Some(4)),
+            (1, vec![witness("w1.example+00000000+AQ==", url, "one")], Some(4)),
+            (1, vec![witness(&one, url, " ")], Some(4)),
+            (1, vec![witness(&one, url, "one"), witness(&one, url, "two")], Some(4)),
+        ] {
+            let error = parse(quorum, &witnesses).unwrap_err();
+            assert_eq!(error.line, line, "{error:?}");
+        }
     }
 
     #[test]

@@ -77,6 +77,11 @@ impl Folder {
         self.0.join("directory-log-state")
     }
 
+    /// The folder of the witness that runs here, if one does.
+    pub fn witness(&self) -> PathBuf {
+        self.0.join("witness")
+    }
+
     /// What the gateway keeps from one run to the next.
     pub fn gateway_state(&self) -> PathBuf {
         self.0.join("gateway-state")

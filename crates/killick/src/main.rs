@@ -64,6 +64,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Run(args) => block_on(commands::run::run(&folder, ui, &args)),
         Command::Revoke(args) => block_on(commands::revoke::run(&folder, ui, &args)),
         Command::Log(command) => block_on(commands::log::run(&folder, ui, &command)),
+        Command::Witness(command) => commands::witness::run(&folder, ui, &command),
         Command::Status => block_on(commands::status::run(&folder, ui)),
         Command::Doctor => block_on(commands::doctor::run(&folder, ui)),
         Command::Completions(args) => commands::pages::completions(ui, args),
@@ -82,7 +83,7 @@ fn named_dir(dir: &std::path::Path) -> Option<std::path::PathBuf> {
     (Some(dir.as_os_str()) != default.as_deref()).then(|| dir.to_owned())
 }
 
-fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
+pub(crate) fn block_on(work: impl Future<Output = Outcome>) -> Outcome {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -3,14 +3,15 @@
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use killick_authority::Authority;
 use killick_gateway::{BUILD, Gateway};
 use killick_ledger::Ledger;
+use serde_json::{Value, json};
 
 /// The content type of OpenMetrics text (OpenMetrics 1.0, section "Content-Type").
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -24,6 +25,8 @@ pub struct Watched {
     pub authority: Authority,
     /// Its log.
     pub directory_log: Ledger,
+    /// The gateway's log.
+    pub log: Ledger,
 }
 
 /// The admin port's pages.
@@ -32,6 +35,7 @@ pub fn router(watched: Watched) -> Router {
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
+        .route("/witnesses", get(witnesses))
         .with_state(watched)
 }
 
@@ -50,6 +54,16 @@ async fn metrics(State(watched): State<Watched>) -> Response {
         "killick_directory_entries",
         "Entries acknowledged by the directory log",
         &[("", watched.directory_log.size())],
+    );
+    let witnessed = |log: &Ledger| log.witnessed().head.map_or(0, |head| head.size);
+    gauge(
+        &mut text,
+        "killick_witnessed_entries",
+        "Entries under the newest head that a quorum of witnesses has cosigned, by log",
+        &[
+            ("{log=\"gateway\"}", witnessed(&watched.log)),
+            ("{log=\"directory\"}", witnessed(&watched.directory_log)),
+        ],
     );
     if let Ok(status) = watched.authority.status().await {
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
@@ -92,6 +106,18 @@ fn gauge(text: &mut String, name: &str, help: &str, samples: &[(&str, u64)]) {
     for (labels, value) in samples {
         let _ = writeln!(text, "{name}{labels} {value}");
     }
+}
+
+/// What is known of the witnesses of both logs.
+async fn witnesses(State(watched): State<Watched>) -> Json<Value> {
+    let of = |log: &Ledger| {
+        let mut state = log.witnessed().to_json();
+        if let Some(members) = state.as_object_mut() {
+            members.insert("entries".to_owned(), log.size().into());
+        }
+        state
+    };
+    Json(json!({ "log": of(&watched.log), "directory": of(&watched.directory_log) }))
 }
 
 /// Ready means: calls are decided and recorded now.

@@ -20,6 +20,7 @@ use killick_gateway::{BUILD, Gateway, GatewayConfig, GatewayError, Limits, SeenB
 use killick_ledger::{Ledger, LedgerConfig, LedgerError};
 use killick_proof::SpiffeId;
 use killick_proof::keys::SigningKey;
+use killick_tlog::note::{SignatureType, SignerKey};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -110,6 +111,7 @@ impl Stack {
         let gateway_key = key(KeyName::Gateway)?;
         let domain = &config.trust_domain;
         let log = open_log(
+            &config,
             folder.log(),
             folder.log_state(),
             format!("{domain}/killick/{GATEWAY}"),
@@ -117,12 +119,18 @@ impl Stack {
         )
         .await?;
         let directory_log = open_log(
+            &config,
             folder.directory_log(),
             folder.directory_log_state(),
             format!("{domain}/killick/directory"),
             &key(KeyName::DirectoryLog)?,
         )
         .await?;
+        if config.ledger.witnesses.is_empty() {
+            tracing::warn!(
+                "no witness is configured: whoever holds this machine could rewrite its logs unnoticed; see [ledger] in killick.toml"
+            );
+        }
 
         let id = SpiffeId::parse(&format!("spiffe://{domain}/gateway/{GATEWAY}"))
             .map_err(|refusal| Failure::usage("config.invalid", refusal.detail()))?;
@@ -131,6 +139,7 @@ impl Stack {
             time_zone: config.time_zone.clone(),
             token_lifetime_secs: config.lifetimes.token,
             svid_lifetime_secs: config.lifetimes.svid,
+            witnesses: config.ledger.witnesses.iter().map(|witness| witness.vkey.clone()).collect(),
             ..AuthorityConfig::new(
                 folder.path(),
                 domain,
@@ -182,10 +191,11 @@ impl Stack {
             gateway: Arc::clone(&gateway),
             authority: authority.clone(),
             directory_log: directory_log.clone(),
+            log: log.clone(),
         };
         services.spawn(serve("admin", admin_listener, metrics::router(watched), until(stopped.clone())));
-        services.spawn(watch_log("the gateway's log", log.failed(), until(stopped.clone())));
-        services.spawn(watch_log("the directory log", directory_log.failed(), until(stopped)));
+        services.spawn(watch_log("the gateway's log", log.clone(), until(stopped.clone())));
+        services.spawn(watch_log("the directory log", directory_log.clone(), until(stopped)));
         let console = Console::start(
             ConsoleConfig {
                 ledger: log.clone(),
@@ -280,14 +290,18 @@ async fn until(mut stopped: watch::Receiver<bool>) {
 /// Ends with a failure when a log has stopped by itself: then nothing can be recorded, and nothing may be forwarded.
 async fn watch_log(
     what: &'static str,
-    mut failed: watch::Receiver<Option<String>>,
+    log: Ledger,
     done: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Failure> {
+    let mut failed = log.failed();
     let why = tokio::select! {
         () = done => return Ok(()),
         changed = failed.wait_for(Option::is_some) => changed.ok().and_then(|why| why.clone()),
     };
     match why {
+        Some(_) if let Some(alarm) = log.witnessed().alarm => {
+            Err(Failure::check("log.behind_witness", alarm).mend(BEHIND_MEND))
+        }
         Some(why) => Err(Failure::check("log.stopped", format!("{what} has stopped: {why}"))
             .mend("free or repair the disk, then start killick again: everything acknowledged is on disk")),
         // The log is gone because the stack is: the shutdown says the rest.
@@ -442,14 +456,28 @@ fn url_of(listener: &TcpListener) -> Result<String, Failure> {
 }
 
 async fn open_log(
+    config: &Config,
     log_dir: PathBuf,
     state_dir: PathBuf,
     origin: String,
     key: &SigningKey,
 ) -> Result<Ledger, Failure> {
-    let config = LedgerConfig { log_dir, state_dir, origin, seed: **key.seed(), build: BUILD.to_owned() };
-    Ledger::open(config).await.map_err(|error| ledger_failure(&error))
+    let wrong =
+        |problem: String| Failure::usage("config.invalid", problem).mend("correct [ledger] in killick.toml");
+    let signer = SignerKey::from_seed(&origin, SignatureType::Ed25519, key.seed());
+    let vkey = signer.map_err(|error| wrong(error.to_string()))?.verifier().clone();
+    let panel = config.ledger.panel(&vkey, &config.trust_domain).map_err(wrong)?;
+    let log = LedgerConfig { log_dir, state_dir, origin, seed: **key.seed(), build: BUILD.to_owned() };
+    let opened = match panel {
+        Some(panel) => Ledger::open_witnessed(log, panel).await,
+        None => Ledger::open(log).await,
+    };
+    opened.map_err(|error| ledger_failure(&error))
 }
+
+/// What is to be done about a log that its witnesses have seen more of.
+const BEHIND_MEND: &str = "do not go on with this state: bring back the newest copy of the folder; if none is left, keep this one as evidence \
+     and found a new installation, whose logs have new keys; if a witness is wrong, take it out of [ledger] in killick.toml";
 
 fn ledger_failure(error: &LedgerError) -> Failure {
     match error {
@@ -458,6 +486,9 @@ fn ledger_failure(error: &LedgerError) -> Failure {
         }
         LedgerError::Damaged { .. } => Failure::check("log.damaged", error.to_string())
             .mend("restore the folder from a backup; nothing in it was changed"),
+        LedgerError::BehindWitness { .. } => {
+            Failure::check("log.behind_witness", error.to_string()).mend(BEHIND_MEND)
+        }
         _ => Failure::check("log.unavailable", error.to_string()),
     }
 }

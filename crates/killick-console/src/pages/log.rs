@@ -16,6 +16,7 @@ pub(crate) async fn page(State(sources): State<Arc<Sources>>) -> Response {
     let size = sources.ledger.size();
     let finding = sources.verification.look(size).await;
     let checkpoint = checkpoint(&sources).await;
+    let witnessed = sources.ledger.witnessed();
     let acts = sources.acts.read().newest(OVERVIEW_ROWS);
     let content = html! {
         h1 { "Log " @match finding.verified {
@@ -35,6 +36,11 @@ pub(crate) async fn page(State(sources): State<Arc<Sources>>) -> Response {
                 dt { "Key" } dd { @if finding.key_source == "trust" { "from trust.json" } @else { "taken from the folder: proves consistency, not origin" } }
             }
             dt { "Verifier key" } dd { code { (shown(&sources.ledger.vkey())) } }
+            dt { "Witnessed" } dd { @match &witnessed.head {
+                Some(head) => { (head.size) " entries, " (witnessed.word(0)) " at " (time(head.at.saturating_mul(1_000_000))) " by " (shown_to(&head.by.join(", "), 400)) }
+                None if witnessed.quorum == 0 => "no witness is configured: the log is signed by its own key alone",
+                None => { "no head has a quorum of " (witnessed.quorum) " witnesses yet" }
+            } }
             dt { "Folder" } dd { code { (shown(&sources.log_dir.display().to_string())) } }
         }
         h2 { "Check it without this console" }

@@ -72,7 +72,7 @@ pub(crate) async fn page(State(sources): State<Arc<Sources>>, Path(index): Path<
         p.dim { "People are pseudonyms and contents are commitments: what was said is not in the log." }
         pre { (shown_lines(&pretty)) }
         h2 { "Receipt" }
-        p.dim { "The proof that this entry is in the log (C2SP tlog-proof), checkable with the log's key alone." }
+        p.dim { "The proof that this entry is in the log (C2SP tlog-proof), checkable with the log's key alone. The entry is " (sources.ledger.witnessed().word(index)) "." }
         @match &story.receipt {
             Ok(receipt) => pre { (shown_lines(receipt)) },
             Err(problem) => p.empty { (shown(problem)) },

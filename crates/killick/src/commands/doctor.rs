@@ -270,6 +270,18 @@ async fn running(folder: &Folder, config: Option<&Config>, checks: &mut Checks) 
         None => checks.ok("running", format!("gateway {}, console {}", run.gateway_url, run.console_url)),
         Some(problem) => checks.fail("running", problem, "see the log of `killick up`"),
     }
+    if let Some(witnesses) = status::witnesses(&run.admin_url).await {
+        for (name, what) in [("log", "log"), ("directory", "directory log")] {
+            match status::witnessed(what, witnesses.get(name).unwrap_or(&Value::Null)) {
+                (true, line) => checks.ok("witnesses", line),
+                (false, line) => checks.warn(
+                    "witnesses",
+                    line,
+                    "see [ledger] in killick.toml, and docs/how-to/run-a-witness.md",
+                ),
+            }
+        }
+    }
     let version = answer.get("bundle_version").and_then(Value::as_u64).unwrap_or_default();
     match bundle_age_secs(&admin).await {
         Some(age) if age > 300 => checks.fail(

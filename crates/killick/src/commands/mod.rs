@@ -18,3 +18,4 @@ pub mod signature;
 pub mod status;
 pub mod token;
 pub mod up;
+pub mod witness;
