@@ -12,6 +12,9 @@ use crate::limits;
 /// The one clock; tests hand in their own.
 pub type Clock = Arc<dyn Fn() -> UnixTime + Send + Sync>;
 
+/// Forgets what a part of the installation keeps about a person, and says how many things that were.
+pub type Forget = Arc<dyn Fn(&str) -> std::io::Result<usize> + Send + Sync>;
+
 /// The machine's clock.
 pub fn system_clock() -> Clock {
     Arc::new(|| {
@@ -67,6 +70,10 @@ pub struct AuthorityConfig {
     pub svid_lifetime_secs: u64,
     /// Seconds between bundles when nothing changes.
     pub heartbeat_secs: u64,
+    /// Logs beside the directory log whose commitments are erased with it: the gateway's.
+    pub logs: Vec<Ledger>,
+    /// Forgets what else is kept about a person, and says how much it was. Blocks.
+    pub forget: Forget,
     /// The verifier keys of the logs' witnesses, for `trust.json`.
     pub witnesses: Vec<String>,
 }
@@ -93,6 +100,8 @@ impl AuthorityConfig {
             token_depth: limits::TOKEN_DEPTH,
             svid_lifetime_secs: limits::SVID_LIFETIME_SECS,
             heartbeat_secs: limits::HEARTBEAT_SECS,
+            logs: Vec::new(),
+            forget: Arc::new(|_| Ok(0)),
             witnesses: Vec::new(),
         }
     }

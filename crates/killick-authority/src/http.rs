@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::authority::Authority;
 use crate::capabilities::CapabilityRequest;
+use crate::erase::EraseRequest;
 use crate::error::{AuthorityError, ErrorKind};
 use crate::issue_svid::SvidRequest;
 use crate::issue_token::TokenRequest;
@@ -44,6 +45,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/revocations"),
     ("GET", "/v1/revocations"),
     ("DELETE", "/v1/revocations/all"),
+    ("POST", "/v1/erasures"),
     ("GET", "/v1/bundle"),
     ("GET", "/v1/catalogue"),
     ("POST", "/v1/catalogue/import"),
@@ -94,6 +96,7 @@ fn handler(method: &str, path: &str) -> MethodRouter<Authority> {
         ("POST", "/v1/revocations") => post(revoke),
         ("GET", "/v1/revocations") => get(revocations),
         ("DELETE", "/v1/revocations/all") => delete(lift_all),
+        ("POST", "/v1/erasures") => post(erase),
         ("GET", "/v1/bundle") => get(bundle),
         ("GET", "/v1/catalogue") => get(catalogue),
         ("POST", "/v1/catalogue/import") => post(import_catalogue),
@@ -194,6 +197,10 @@ async fn revocations(State(authority): State<Authority>) -> Answer {
 
 async fn lift_all(State(authority): State<Authority>) -> Answer {
     ok(&authority.lift_all().await?)
+}
+
+async fn erase(State(authority): State<Authority>, body: Bytes) -> Answer {
+    ok(&authority.erase(read::<EraseRequest>(&body)?).await?)
 }
 
 async fn bundle(State(authority): State<Authority>) -> Answer {

@@ -26,6 +26,7 @@ const FILE: &str = "chains.jsonl";
 /// The chains kept. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Evidence {
+    path: PathBuf,
     kept: Arc<Mutex<Kept>>,
 }
 
@@ -67,7 +68,7 @@ impl Evidence {
         for (_, chain) in chains_in(bytes.get(..whole).unwrap_or_default())? {
             kept.insert(&chain);
         }
-        Ok(Self { kept: Arc::new(Mutex::new(kept)) })
+        Ok(Self { path, kept: Arc::new(Mutex::new(kept)) })
     }
 
     /// The chain, if it is not kept yet. Errs with `limit.rate` where its root token has been delegated in more ways
@@ -86,6 +87,41 @@ impl Evidence {
             ));
         }
         Ok(Some(Unkept { hash: *chain.hash(), compact: chain.compact().to_owned() }))
+    }
+
+    /// Forgets every chain that names this person as owner or principal: the file is replaced by one without them.
+    /// Returns how many there were. Blocks.
+    pub(crate) fn forget(&self, subject: &str) -> io::Result<usize> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.failed {
+            return Err(io::Error::other(format!("{FILE} could not be written before")));
+        }
+        let bytes = std::fs::read(&self.path)?;
+        let all: Vec<(String, String)> = chains_in(&bytes)?.collect();
+        let staying: Vec<&(String, String)> =
+            all.iter().filter(|(_, chain)| !names(chain, subject)).collect();
+        let forgotten = all.len() - staying.len();
+        if forgotten == 0 {
+            return Ok(0);
+        }
+        let mut text = String::new();
+        for (hash, chain) in &staying {
+            text.push_str(&json!({ "hash": hash, "chain": chain }).to_string());
+            text.push('\n');
+        }
+        kept.failed = true;
+        let fresh = self.path.with_extension("jsonl.new");
+        let mut file = File::options().create(true).write(true).truncate(true).mode(0o600).open(&fresh)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&fresh, &self.path)?;
+        File::open(self.path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+        let file = File::options().append(true).read(true).open(&self.path)?;
+        *kept = Kept { file, hashes: HashSet::new(), per_root: HashMap::new(), failed: false };
+        for (_, chain) in staying {
+            kept.insert(chain);
+        }
+        Ok(forgotten)
     }
 
     /// Keeps a chain; durable when it returns. Blocks for one commit of the disk. After an error every further chain is
@@ -107,6 +143,19 @@ impl Evidence {
         kept.insert(&unkept.compact);
         Ok(())
     }
+}
+
+/// Whether the root of a chain that once verified names this person.
+fn names(compact: &str, subject: &str) -> bool {
+    use base64::Engine as _;
+    let payload = compact.split('~').next().and_then(|root| root.split('.').nth(1));
+    let bytes = payload
+        .and_then(|payload| base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).ok())
+        .unwrap_or_default();
+    let claims: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
+    ["/killick/origin/owner", "/killick/origin/principal"]
+        .iter()
+        .any(|member| claims.pointer(member).and_then(serde_json::Value::as_str) == Some(subject))
 }
 
 /// SHA-256 of a chain's root token: what stands before the first `~`.
@@ -177,6 +226,31 @@ mod tests {
         std::fs::write(&file, b"not ours\n").unwrap();
         assert!(Evidence::open(folder.path()).is_err());
         assert_eq!(std::fs::read(&file).unwrap(), b"not ours\n");
+    }
+
+    #[test]
+    fn what_names_a_person_can_be_forgotten_and_the_rest_stays() {
+        use killick_proof::fixtures::{World, tools};
+
+        let folder = tempfile::tempdir().unwrap();
+        let evidence = Evidence::open(folder.path()).unwrap();
+        let world = World::new();
+        let of_ada = world.root_token("invoice-bot", tools(&["read:invoices"]));
+        let mut claims = world.root_claims("payment-bot", tools(&["read:invoices"]));
+        claims.killick.as_mut().unwrap().origin.as_mut().unwrap().principal = None;
+        let of_grace = claims.sign(&world.token_key);
+        for chain in [&of_ada, &format!("{of_ada}~link"), &of_grace] {
+            evidence.keep(&unkept(chain)).unwrap();
+        }
+        assert_eq!(evidence.forget("nobody@acme.example").unwrap(), 0);
+        assert_eq!(evidence.forget("ada@acme.example").unwrap(), 2);
+        let chains = read(folder.path()).unwrap();
+        assert_eq!(chains.values().collect::<Vec<_>>(), [&of_grace]);
+        // The store goes on, and what comes again is kept again.
+        evidence.keep(&unkept(&of_ada)).unwrap();
+        drop(evidence);
+        Evidence::open(folder.path()).unwrap();
+        assert_eq!(read(folder.path()).unwrap().len(), 2);
     }
 
     #[test]

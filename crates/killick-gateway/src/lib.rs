@@ -233,6 +233,12 @@ impl Gateway {
         metrics
     }
 
+    /// Forgets the token chains kept beside the log that name this person as owner or principal. Returns how many there
+    /// were. Blocks for the disk.
+    pub fn forget(&self, subject: &str) -> std::io::Result<usize> {
+        self.line.evidence.forget(subject)
+    }
+
     /// The last bundle that this gateway looked at, and whether it took it: whoever published one learns from it when
     /// requests are decided by it, or that they will not be.
     pub fn seen_bundle(&self) -> watch::Receiver<SeenBundle> {

@@ -242,6 +242,12 @@ impl Ledger {
         blocking(move || read::receipt_to(&shared, index, &head)).await.map(Some)
     }
 
+    /// The pseudonym under which an agent or a person stands in this log; `None` if it is not there, or was erased.
+    pub fn pseudonym(&self, subject: &str) -> Option<String> {
+        let subjects = &self.handle.shared.subjects;
+        subjects.has(subject).then(|| subjects.pseudonym(subject))
+    }
+
     /// Deletes the key of an agent or a person: what entries commit to about them can no longer be told by anyone. Every
     /// proof stays valid. Whether there was a key.
     pub async fn erase(&self, subject: &str) -> Result<bool, LedgerError> {

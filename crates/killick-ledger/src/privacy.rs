@@ -121,6 +121,11 @@ impl Subjects {
         Ok(true)
     }
 
+    /// Whether anything in the log is under this subject's key.
+    pub(crate) fn has(&self, subject: &str) -> bool {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).contains_key(&id_of(subject))
+    }
+
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).len()

@@ -667,6 +667,16 @@ pub enum LogCommand {
         #[arg(long, value_name = "FILE")]
         trust: Option<PathBuf>,
     },
+    /// Erase a person or an off-boarded agent from the logs of a running killick: what they commit to about it can no
+    /// longer be told by anyone. Every proof stays valid. It cannot be undone
+    Erase {
+        /// As it was granted or onboarded, e.g. alice@acme.example
+        #[arg(long, value_name = "WHO")]
+        subject: String,
+        /// Do it; without this, only what would be done is said
+        #[arg(long)]
+        yes: bool,
+    },
     /// Show entries of a log folder
     Show {
         /// The log's folder (default: log in the data folder)

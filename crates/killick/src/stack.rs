@@ -135,7 +135,16 @@ impl Stack {
         let id = SpiffeId::parse(&format!("spiffe://{domain}/gateway/{GATEWAY}"))
             .map_err(|refusal| Failure::usage("config.invalid", refusal.detail()))?;
         let url = public_origins.first().cloned().unwrap_or_default();
+        // Filled once it has started: the authority, which it needs, comes first.
+        let gateway = Arc::new(Mutex::new(None::<Gateway>));
+        let keeper = Arc::clone(&gateway);
+        let forget = move |subject: &str| {
+            let gateway = keeper.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            gateway.as_ref().map_or(Ok(0), |gateway| gateway.forget(subject))
+        };
         let authority = Authority::open(AuthorityConfig {
+            logs: vec![log.clone()],
+            forget: Arc::new(forget),
             time_zone: config.time_zone.clone(),
             token_lifetime_secs: config.lifetimes.token,
             svid_lifetime_secs: config.lifetimes.svid,
@@ -167,15 +176,15 @@ impl Stack {
             gateway_listener,
         )
         .await;
-        let gateway = match started {
-            Ok(gateway) => gateway,
+        let running = match started {
+            Ok(running) => running,
             Err(error) => {
                 authority.close().await;
                 return Err(gateway_failure(error));
             }
         };
-        let newest = Newest { published: authority.bundles(), seen: gateway.seen_bundle() };
-        let gateway = Arc::new(Mutex::new(Some(gateway)));
+        let newest = Newest { published: authority.bundles(), seen: running.seen_bundle() };
+        *gateway.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(running);
 
         let admin_socket =
             AdminSocket::bind(&folder.admin_socket()).map_err(|error| authority_failure(&error))?;

@@ -372,3 +372,44 @@ fn keys_at_rest_can_be_encrypted_anew() {
     assert_eq!(seed("gateway.key"), plain, "the same key all along");
     assert_eq!(Up::start(&dir).stop(), 0);
 }
+
+#[test]
+fn a_person_is_erased_and_the_log_still_verifies() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("data");
+    let (up, _shop) = invoices(&dir);
+    let id = format!("id={}", an_invoice());
+    let carol = "carol@acme.example";
+    up.run(&["token", "grant", "invoice-bot", "read:invoices", "--principal", carol]).fine();
+    up.run(&["call", "--as", "invoice-bot", "read:invoices", &id]).fine();
+    let chains = || std::fs::read_to_string(dir.join("gateway-state/chains.jsonl")).unwrap().lines().count();
+    assert_eq!(chains(), 1);
+
+    let asked = up.run(&["log", "erase", "--subject", carol, "--json"]);
+    assert_eq!((asked.code, asked.error()["code"].as_str()), (2, Some("erase.confirm")), "{asked:?}");
+    let erased = up.run(&["log", "erase", "--subject", carol, "--yes", "--json"]).fine().json();
+    assert_eq!(
+        (&erased["chains"], erased["pseudonyms"].as_object().unwrap().len()),
+        (&Value::from(1), 1),
+        "{erased}"
+    );
+    assert_eq!(chains(), 0);
+    let pseudonym = erased["pseudonyms"].as_object().unwrap().values().next().unwrap().as_str().unwrap();
+    assert_eq!(up.run(&["log", "erase", "--subject", carol, "--yes", "--json"]).code, 2);
+    assert_eq!(up.stop(), 0);
+    let shown = killick(&dir, &["log", "show", "--json"]).fine().json();
+    assert!(shown.to_string().contains(pseudonym), "the entry is as it was: {shown}");
+    for log in ["log", "directory-log"] {
+        killick(
+            &dir,
+            &[
+                "log",
+                "verify",
+                dir.join(log).to_str().unwrap(),
+                "--trust",
+                dir.join("trust.json").to_str().unwrap(),
+            ],
+        )
+        .fine();
+    }
+}

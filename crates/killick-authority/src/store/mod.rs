@@ -26,6 +26,7 @@ pub(crate) struct Store {
 pub(crate) enum Write {
     InsertAgent(AgentRow),
     SetState { name: String, state: &'static str },
+    EraseOwner { owner: String },
     SetObserve { name: String, until: Option<u64> },
     UpsertKey { thumbprint: String, agent: String, jwk: String, not_after: u64, created_at: u64 },
     InsertToken(TokenRow),

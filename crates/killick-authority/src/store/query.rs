@@ -65,6 +65,10 @@ pub(super) async fn apply(
         Write::SetState { name, state } => {
             sqlx::query("UPDATE agents SET state = ?2 WHERE name = ?1").bind(name).bind(state)
         }
+        Write::EraseOwner { owner } => sqlx::query(
+            "UPDATE agents SET owner = 'erased' WHERE owner = ?1 AND state = 'offboarded'",
+        )
+        .bind(owner),
         Write::SetObserve { name, until } => {
             sqlx::query("UPDATE agents SET observe_until = ?2 WHERE name = ?1")
                 .bind(name)

@@ -6,6 +6,7 @@ mod agents;
 mod capabilities;
 mod description;
 mod durability;
+mod erasure;
 mod revocations;
 mod rules;
 mod support;

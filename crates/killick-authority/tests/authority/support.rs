@@ -90,9 +90,27 @@ impl World {
         world
     }
 
+    /// As [`World::new`], with what `change` makes of the configuration.
+    pub async fn new_with(change: impl FnOnce(&mut AuthorityConfig)) -> Self {
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        let world = Self::open_with(dir, TestClock::new(), change).await.unwrap();
+        world.import().await;
+        world
+    }
+
     pub async fn open(dir: Arc<TempDir>, clock: TestClock) -> Result<Self, AuthorityError> {
+        Self::open_with(dir, clock, |_| ()).await
+    }
+
+    async fn open_with(
+        dir: Arc<TempDir>,
+        clock: TestClock,
+        change: impl FnOnce(&mut AuthorityConfig),
+    ) -> Result<Self, AuthorityError> {
         let ledger = open_ledger(dir.path()).await;
-        let authority = Authority::open(config(dir.path(), ledger.clone(), &clock)).await?;
+        let mut config = config(dir.path(), ledger.clone(), &clock);
+        change(&mut config);
+        let authority = Authority::open(config).await?;
         let socket = dir.path().join("admin.sock");
         let bound = AdminSocket::bind(&socket)?;
         let (stop, stopped) = oneshot::channel::<()>();
@@ -171,6 +189,11 @@ impl World {
         body
     }
 
+    /// Records something about a person, as a gateway does of an owner. The directory log by itself names nobody.
+    pub async fn mention(&self, subject: &str) {
+        self.ledger.submit(Mention(subject.to_owned())).unwrap().durable().await.unwrap();
+    }
+
     /// The newest bundle, verified as a gateway does.
     pub fn bundle(&self) -> Verified<BundleDocument> {
         let jws = self.authority.bundles().borrow().clone();
@@ -186,6 +209,14 @@ impl World {
             entries.extend(read.iter().map(|entry| serde_json::from_slice(entry).unwrap()));
         }
         entries
+    }
+}
+
+struct Mention(String);
+
+impl killick_tlog::Entry for Mention {
+    fn encode(&self, seal: &dyn killick_tlog::Seal, _: &str) -> Vec<u8> {
+        json!({ "kind": "decision", "owner": seal.pseudonym(&self.0) }).to_string().into_bytes()
     }
 }
 

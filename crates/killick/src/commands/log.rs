@@ -23,6 +23,7 @@ const FOLDER_KEY: &str = "key taken from the folder: proves consistency, not ori
 pub async fn run(folder: &Folder, ui: Ui, command: &LogCommand) -> Outcome {
     match command {
         LogCommand::Verify { path, trust } => verify_command(folder, ui, path.as_deref(), trust.as_deref()),
+        LogCommand::Erase { subject, yes } => crate::commands::erase::run(folder, ui, subject, *yes).await,
         LogCommand::Show { path, tail, index, follow } => {
             let path = path.clone().unwrap_or_else(|| folder.log());
             if let Some(index) = index {

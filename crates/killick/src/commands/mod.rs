@@ -6,6 +6,7 @@ pub mod capability;
 pub mod catalogue;
 pub mod config;
 pub mod doctor;
+pub mod erase;
 pub mod explain;
 pub mod keys;
 pub mod log;
