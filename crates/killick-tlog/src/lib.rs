@@ -22,12 +22,15 @@ pub mod cosignature;
 pub mod entry;
 mod error;
 pub mod hash;
+pub mod kept;
 pub mod limits;
 pub mod note;
+mod order;
 pub mod proof;
 pub mod receipt;
 pub mod tile;
 pub mod tree;
+mod trust;
 pub mod verify;
 
 pub use entry::{Entry, Seal};

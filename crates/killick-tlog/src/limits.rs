@@ -12,5 +12,11 @@ pub const PROOF_HASHES_MAX: usize = 65;
 pub const RECEIPT_BYTES_MAX: usize = NOTE_BYTES_MAX + 8 * 1024;
 /// Bytes of a full entry bundle: 256 entries of 65,535 bytes, each with its length.
 pub const BUNDLE_BYTES_MAX: usize = 256 * (crate::entry::ENTRY_BYTES_MAX + 2);
+/// Microseconds by which an entry's time may lie before that of an entry above it: 30 s. Entries in flight overtake one
+/// another by what a busy machine keeps them waiting; and a gateway whose clock is set back by more than 30 s stops
+/// (`CLOCK_ROLLBACK_SECS` of `killick-gateway`), so that an honest log goes back by less.
+pub const TIME_BACK_MICROS_MAX: u64 = 30_000_000;
+/// Witnesses of a trust file: each costs a signature verification, and nobody runs a quorum of more.
+pub const TRUST_WITNESSES_MAX: usize = 64;
 /// Bytes of a trust file.
 pub const TRUST_BYTES_MAX: usize = 1024 * 1024;
