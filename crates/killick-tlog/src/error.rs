@@ -80,7 +80,9 @@ pub enum LogError {
         back_secs: u64,
     },
     /// No trusted witness has cosigned, and some have to.
-    #[error("the checkpoint is not witnessed: nobody has cosigned it, {required} distinct operators are required")]
+    #[error(
+        "the checkpoint is not witnessed: nobody has cosigned it, {required} distinct operators are required"
+    )]
     NotWitnessed {
         /// Distinct operators that have to cosign.
         required: usize,

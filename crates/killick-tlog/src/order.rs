@@ -59,7 +59,10 @@ mod tests {
     #[test]
     fn time_may_go_back_by_the_bound_and_no_more() {
         const T: u64 = 1_800_000_000_000_000;
-        assert_eq!(code(&[("decision", T), ("decision", T - TIME_BACK_MICROS_MAX), ("outcome", T + 5)]), "ok");
+        assert_eq!(
+            code(&[("decision", T), ("decision", T - TIME_BACK_MICROS_MAX), ("outcome", T + 5)]),
+            "ok"
+        );
         assert_eq!(code(&[("decision", T), ("decision", T - TIME_BACK_MICROS_MAX - 1)]), "log.time");
         // Step by step is no way round it: what counts is the latest time of all before.
         let slow = [("decision", T), ("decision", T - 20_000_000), ("decision", T - 40_000_000)];
