@@ -1,16 +1,18 @@
 //! Verification of a whole log, offline, from nothing but its files: the checkpoint's signature, every entry against
 //! every tile, and the root.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::cosignature::Cosignature;
 use crate::error::LogError;
-use crate::hash::{Hash, empty_root, leaf_hash};
+use crate::hash::{Hash, empty_root, leaf_hash, node_hash};
+use crate::limits::TILES_KEPT_MAX;
 use crate::note::VerifierKey;
 use crate::order::TimeOrder;
 use crate::tile::{self, BundleEntries, CHECKPOINT_PATH, CutOff, TILE_HEIGHT, TILE_WIDTH, Tile, TileKind};
-use crate::tree::{HashReader, RightEdge, TileTree};
+use crate::tree::{HashReader, TileTree};
 use crate::trust::Witnessed;
 pub use crate::trust::{Trust, Witness};
 
@@ -160,18 +162,40 @@ pub fn read_bundle(reader: &impl LogReader, tile: Tile) -> Result<(Vec<u8>, Tile
 }
 
 /// Hashes of complete subtrees, out of the tiles of a tree of `size` entries. Verifies nothing: check what is made of
-/// them against a root.
+/// them against a root. Keeps the tiles read last, with what they hash up to: whoever makes many proofs keeps one.
 pub struct TileHashes<'a, R> {
     reader: &'a R,
     size: u64,
-    /// The last tile read of each level: a path needs several hashes of one tile in turn.
-    last: std::cell::RefCell<BTreeMap<u8, (Tile, Vec<Hash>)>>,
+    kept: RefCell<Kept>,
+}
+
+/// Tiles by their place, in two generations: what is used moves to the young one, and when that is full the old one goes.
+#[derive(Default)]
+struct Kept {
+    young: HashMap<Tile, Pyramid>,
+    old: HashMap<Tile, Pyramid>,
+}
+
+/// A tile's hashes, and above them, level by level, the hashes of the complete subtrees within it.
+struct Pyramid(Vec<Vec<Hash>>);
+
+impl Pyramid {
+    fn new(hashes: Vec<Hash>) -> Self {
+        let mut levels = vec![hashes];
+        while let Some(above) = levels.last().filter(|level| level.len() > 1).map(|level| {
+            let pairs = level.chunks_exact(2);
+            pairs.filter_map(|pair| Some(node_hash(pair.first()?, pair.last()?))).collect()
+        }) {
+            levels.push(above);
+        }
+        Self(levels)
+    }
 }
 
 impl<'a, R: LogReader> TileHashes<'a, R> {
     /// The hashes of the tree of `size` entries behind this reader.
-    pub const fn new(reader: &'a R, size: u64) -> Self {
-        Self { reader, size, last: std::cell::RefCell::new(BTreeMap::new()) }
+    pub fn new(reader: &'a R, size: u64) -> Self {
+        Self { reader, size, kept: RefCell::default() }
     }
 }
 
@@ -184,16 +208,21 @@ impl<R: LogReader> HashReader for TileHashes<'_, R> {
         let within = level % TILE_HEIGHT;
         let first = index.checked_mul(1 << within).ok_or_else(outside)?;
         let tile = Tile::containing(TileKind::Hashes(tile_level), first, self.size).ok_or_else(outside)?;
-        let mut last = self.last.borrow_mut();
-        if last.get(&tile_level).is_none_or(|(read, _)| *read != tile) {
-            last.insert(tile_level, (tile, read_hashes(self.reader, tile)?));
+        let mut kept = self.kept.borrow_mut();
+        if !kept.young.contains_key(&tile) {
+            let pyramid = match kept.old.remove(&tile) {
+                Some(pyramid) => pyramid,
+                None => Pyramid::new(read_hashes(self.reader, tile)?),
+            };
+            if kept.young.len() >= TILES_KEPT_MAX {
+                kept.old = std::mem::take(&mut kept.young);
+            }
+            kept.young.insert(tile, pyramid);
         }
-        let hashes = last.get(&tile_level).map(|(_, hashes)| hashes.as_slice()).unwrap_or_default();
-        let start = usize::try_from(first % TILE_WIDTH).map_err(|_| outside())?;
-        let hashes = hashes.get(start..start + (1 << within)).ok_or_else(outside)?;
-        let mut edge = RightEdge::empty();
-        hashes.iter().for_each(|hash| edge.push(*hash));
-        Ok(edge.root())
+        let place = usize::try_from((first % TILE_WIDTH) >> within).map_err(|_| outside())?;
+        let levels = kept.young.get(&tile).ok_or_else(outside)?;
+        let level = usize::try_from(within).ok().and_then(|within| levels.0.get(within));
+        level.and_then(|level| level.get(place)).copied().ok_or_else(outside)
     }
 }
 
