@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
+use crate::checkpoint::Checkpoint;
 use crate::error::LogError;
 use crate::hash::Hash;
+use crate::note::VerifierKey;
 use crate::proof::{consistency_proof, inclusion_proof, verify_consistency, verify_inclusion};
 use crate::receipt::Receipt;
 use crate::tree::HashReader;
-use crate::verify::VerifiedLog;
 
 /// What a receipt's own head and the log say of each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub enum Kept {
     NotYet,
 }
 
-/// Holds a receipt against a log that verified. `hashes` may come from whoever serves the log: what they add up to is
+/// Holds a receipt against `log`, a head that verified under `key`. `hashes` may come from whoever serves the log: what they add up to is
 /// checked against the log's head. `age` is how long before the log was as it is the receipt was given, if that
 /// is known: a head that does not include it `delay` later keeps it back.
 ///
@@ -28,18 +29,19 @@ pub enum Kept {
 /// where the log's files do not hold what is needed.
 pub fn check(
     receipt: &Receipt,
-    log: &VerifiedLog,
+    log: &Checkpoint,
+    key: &VerifierKey,
     hashes: &impl HashReader,
     age: Option<Duration>,
     delay: Duration,
 ) -> Result<Kept, LogError> {
     let index = receipt.index();
     let equivocation = |problem: String| LogError::Equivocation { index, problem };
-    let head = receipt.checkpoint().verify(&log.key)?;
+    let head = receipt.checkpoint().verify(key)?;
     let logged = if index < log.size { Some(logged_leaf(log, hashes, index)?) } else { None };
     // A receipt without a leaf hash is about whatever the log holds at its index.
     if let Some(leaf) = receipt.leaf().or(logged) {
-        receipt.verify_leaf(&leaf, &log.key)?;
+        receipt.verify_leaf(&leaf, key)?;
         if logged.is_some_and(|logged| logged != leaf) {
             return Err(equivocation("the log holds another entry at this index".to_owned()));
         }
@@ -69,7 +71,7 @@ pub fn check(
 }
 
 /// The leaf hash that the log includes at `index`, proved to the log's head.
-fn logged_leaf(log: &VerifiedLog, hashes: &impl HashReader, index: u64) -> Result<Hash, LogError> {
+pub(crate) fn logged_leaf(log: &Checkpoint, hashes: &impl HashReader, index: u64) -> Result<Hash, LogError> {
     let leaf = hashes.node(0, index)?;
     let proof = inclusion_proof(hashes, index, log.size)?;
     verify_inclusion(&leaf, index, log.size, &proof, &log.root)?;

@@ -27,6 +27,7 @@ pub mod limits;
 pub mod note;
 mod order;
 pub mod proof;
+pub mod prove;
 pub mod receipt;
 pub mod tile;
 pub mod tree;

@@ -86,17 +86,8 @@ pub fn verify_log(
     trust: Option<&Trust>,
     visit: &mut dyn FnMut(u64, &[u8]),
 ) -> Result<VerifiedLog, LogError> {
-    let note = reader.read(CHECKPOINT_PATH)?.ok_or_else(|| LogError::Missing(CHECKPOINT_PATH.to_owned()))?;
-    let signed = SignedCheckpoint::parse(&note)?;
-    let (key, key_source) = match trust {
-        Some(trust) => (trust.key_of(&signed.unverified().origin).clone(), KeySource::Trust),
-        None => (key_of_first_entry(reader, signed.unverified())?, KeySource::Folder),
-    };
-    let head = signed.verify(&key)?;
-    let witnessed = match trust {
-        Some(trust) => trust.witnessed(signed.note(), &key)?,
-        None => Witnessed::default(),
-    };
+    let Head { signed, key, key_source, witnessed, .. } = Head::read(reader, trust)?;
+    let head = signed.unverified();
     let seen = trust.and_then(Trust::seen).map(SignedCheckpoint::unverified);
     let seen = seen.filter(|seen| seen.origin == head.origin);
     if let Some(seen) = seen {
@@ -223,6 +214,34 @@ impl<R: LogReader> HashReader for TileHashes<'_, R> {
         let levels = kept.young.get(&tile).ok_or_else(outside)?;
         let level = usize::try_from(within).ok().and_then(|within| levels.0.get(within));
         level.and_then(|level| level.get(place)).copied().ok_or_else(outside)
+    }
+}
+
+/// A log's checkpoint, its signature and cosignatures verified.
+pub(crate) struct Head {
+    /// The note as it came.
+    pub(crate) note: Vec<u8>,
+    pub(crate) signed: SignedCheckpoint,
+    pub(crate) key: VerifierKey,
+    pub(crate) key_source: KeySource,
+    pub(crate) witnessed: Witnessed,
+}
+
+impl Head {
+    pub(crate) fn read(reader: &impl LogReader, trust: Option<&Trust>) -> Result<Self, LogError> {
+        let note = reader.read(CHECKPOINT_PATH)?;
+        let note = note.ok_or_else(|| LogError::Missing(CHECKPOINT_PATH.to_owned()))?;
+        let signed = SignedCheckpoint::parse(&note)?;
+        let (key, key_source) = match trust {
+            Some(trust) => (trust.key_of(&signed.unverified().origin).clone(), KeySource::Trust),
+            None => (key_of_first_entry(reader, signed.unverified())?, KeySource::Folder),
+        };
+        signed.verify(&key)?;
+        let witnessed = match trust {
+            Some(trust) => trust.witnessed(signed.note(), &key)?,
+            None => Witnessed::default(),
+        };
+        Ok(Self { note, signed, key, key_source, witnessed })
     }
 }
 

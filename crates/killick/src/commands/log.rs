@@ -1,4 +1,7 @@
-//! `killick log …`: verify and read a log from its files alone.
+//! `killick log …`: verify, prove and read a log from its files alone.
+
+mod prove;
+mod verify;
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,11 +10,12 @@ use killick_ledger::LogFolder;
 use killick_tlog::LogError;
 use killick_tlog::checkpoint::SignedCheckpoint;
 use killick_tlog::tile::{BundleEntries, CHECKPOINT_PATH, Tile, TileKind};
-use killick_tlog::verify::{KeySource, LogReader, Trust, VerifiedLog, read_bundle, verify_log};
+use killick_tlog::verify::{LogReader, Trust, VerifiedLog, read_bundle, verify_log};
 use serde_json::{Value, json};
 
 use crate::cli::LogCommand;
 use crate::folder::{Folder, read_text};
+use crate::log_source::Source;
 use crate::output::{Exit, Failure, Outcome, Paint, Ui};
 
 /// How often a followed log is looked at: the ledger writes a checkpoint at least every 200 ms.
@@ -22,7 +26,27 @@ const FOLDER_KEY: &str = "key taken from the folder: proves consistency, not ori
 /// Runs `killick log …`.
 pub async fn run(folder: &Folder, ui: Ui, command: &LogCommand) -> Outcome {
     match command {
-        LogCommand::Verify { path, trust } => verify_command(folder, ui, path.as_deref(), trust.as_deref()),
+        LogCommand::Verify { path, trust, require_witnesses, receipts, max_merge_delay, as_of } => {
+            let order = verify::Order {
+                trust: trusted(trust.as_deref(), *require_witnesses)?,
+                receipts: receipts.clone(),
+                delay: Duration::from_secs(*max_merge_delay),
+                as_of: *as_of,
+            };
+            let (source, own) = source(folder, path.as_deref())?;
+            // Reading from a server waits, so it is done where that holds nobody up.
+            waiting(move || verify::run(&source, own, ui, &order)).await
+        }
+        LogCommand::Prove { path, index, receipt, trust, require_witnesses, out } => {
+            let order = prove::Order {
+                index: *index,
+                receipt: receipt.clone(),
+                trust: trusted(trust.as_deref(), *require_witnesses)?,
+                out: out.clone(),
+            };
+            let (source, _) = source(folder, path.as_deref())?;
+            waiting(move || prove::run(&source, ui, &order)).await
+        }
         LogCommand::Show { path, tail, index, follow } => {
             let path = path.clone().unwrap_or_else(|| folder.log());
             if let Some(index) = index {
@@ -33,83 +57,26 @@ pub async fn run(folder: &Folder, ui: Ui, command: &LogCommand) -> Outcome {
     }
 }
 
-fn verify_command(folder: &Folder, ui: Ui, path: Option<&Path>, trust: Option<&Path>) -> Outcome {
-    let own = folder.log();
-    let path = path.unwrap_or(&own);
-    if !path.is_dir() {
-        return Err(Failure::usage("file.missing", format!("{} is no folder", path.display()))
-            .mend("name the log's folder, the one with `checkpoint` in it"));
-    }
-    let trust = match trust {
-        Some(file) => Some(Trust::parse(&read_text(file)?).map_err(|error| {
-            Failure::usage(error.code(), format!("{}: {error}", file.display()))
-                .mend("use the trust.json of that killick")
-        })?),
-        None => None,
-    };
-    match verify_log(&LogFolder::new(path), trust.as_ref(), &mut |_, _| ()) {
-        Ok(log) => {
-            ui.result(&shown(&log), |paint| told(&log, paint));
-            Ok(Exit::Fine.into())
-        }
-        Err(error) => {
-            let head = claimed(path);
-            let shown = json!({
-                "origin": head.as_ref().map(|(origin, _, _)| origin), "size": head.as_ref().map(|(_, size, _)| size),
-                "root": head.as_ref().map(|(_, _, root)| root), "verified": false,
-                "key_source": if trust.is_some() { KeySource::Trust } else { KeySource::Folder }.as_str(),
-                "witnesses": [], "error": error.to_string(), "code": error.code(),
-            });
-            ui.result(&shown, |paint| {
-                format!(
-                    "{}: {error} ({})\nkeep the folder as it is: it is evidence",
-                    paint.red("NOT VERIFIED"),
-                    error.code()
-                )
-            });
-            Ok(Exit::NotVerified.into())
-        }
+/// The log that is meant, and whether it is the data folder's own.
+fn source(folder: &Folder, path: Option<&str>) -> Result<(Source, bool), Failure> {
+    match path {
+        Some(path) => Ok((Source::parse(path)?, false)),
+        None => Ok((Source::parse(&folder.log().to_string_lossy())?, true)),
     }
 }
 
-/// What the checkpoint of a log that does not verify claims.
-fn claimed(path: &Path) -> Option<(String, u64, String)> {
-    let note = LogFolder::new(path).read(CHECKPOINT_PATH).ok()??;
-    let signed = SignedCheckpoint::parse(&note).ok()?;
-    let head = signed.unverified();
-    Some((head.origin.clone(), head.size, head.root.to_base64()))
+fn trusted(file: Option<&Path>, required: usize) -> Result<Option<Trust>, Failure> {
+    let Some(file) = file else { return Ok(None) };
+    let trust = Trust::parse(&read_text(file)?).map_err(|error| {
+        Failure::usage(error.code(), format!("{}: {error}", file.display()))
+            .mend("use the trust.json of that killick")
+    })?;
+    Ok(Some(trust.requiring(required)))
 }
 
-fn shown(log: &VerifiedLog) -> Value {
-    let mut value = json!({
-        "origin": log.origin, "size": log.size, "root": log.root.to_base64(), "verified": true,
-        "key_source": log.key_source.as_str(),
-        "witnesses": log.witnesses.iter().map(|witness| json!({ "name": witness.witness, "time": witness.time })).collect::<Vec<_>>(),
-    });
-    if let (KeySource::Folder, Some(members)) = (log.key_source, value.as_object_mut()) {
-        members.insert("note".to_owned(), FOLDER_KEY.into());
-    }
-    value
-}
-
-fn told(log: &VerifiedLog, paint: Paint) -> String {
-    let witnesses: Vec<&str> = log.witnesses.iter().map(|witness| witness.witness.as_str()).collect();
-    let key = match log.key_source {
-        KeySource::Trust => "key from the trust file".to_owned(),
-        KeySource::Folder => paint.yellow(FOLDER_KEY),
-    };
-    let cosigned = if witnesses.is_empty() {
-        "no witnesses".to_owned()
-    } else {
-        format!("cosigned by {}", witnesses.join(", "))
-    };
-    format!(
-        "{} {}\nentries  {}\nroot     {}\n{key}; {cosigned}",
-        paint.green("verified"),
-        log.origin,
-        log.size,
-        log.root.to_base64()
-    )
+async fn waiting(work: impl FnOnce() -> Outcome + Send + 'static) -> Outcome {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(Failure::check("internal", error.to_string())))
 }
 
 /// Verifies a log for the doctor, with the installation's own trust file where there is one.
