@@ -8,9 +8,10 @@ use crate::report::Report;
 use crate::run::{self, Step};
 
 /// Debian packages, with the program or file that shows each to be there.
-const DEBIAN: [(&str, &str); 4] = [
+const DEBIAN: [(&str, &str); 5] = [
     ("curl", "/usr/bin/curl"),
     ("openssl", "/usr/bin/openssl"),
+    ("xxd", "/usr/bin/xxd"),
     ("golang-go", "/usr/bin/go"),
     ("golang-golang-x-mod-dev", "/usr/share/gocode/src/golang.org/x/mod"),
 ];
