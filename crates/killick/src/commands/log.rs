@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::cli::LogCommand;
 use crate::folder::{Folder, read_text};
 use crate::log_source::Source;
-use crate::output::{Exit, Failure, Outcome, Paint, Ui};
+use crate::output::{Exit, Failure, Outcome, Paint, Ui, visible};
 
 /// How often a followed log is looked at: the ledger writes a checkpoint at least every 200 ms.
 const FOLLOW_TICK: Duration = Duration::from_millis(250);
@@ -149,7 +149,8 @@ fn show_one(path: &Path, ui: Ui, index: u64) -> Outcome {
     }
     for (index, entry) in entries(path, size, index, index + 1)? {
         ui.result(&json!({ "index": index, "entry": entry }), |_| {
-            serde_json::to_string_pretty(&entry).unwrap_or_default()
+            let text = serde_json::to_string_pretty(&entry).unwrap_or_default();
+            text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
         });
     }
     Ok(Exit::Fine.into())
@@ -186,28 +187,24 @@ fn tell(ui: Ui, entries: &[(u64, Value)]) {
 }
 
 fn line(index: u64, entry: &Value, paint: Paint) -> String {
-    let text = |name: &str| entry.get(name).and_then(Value::as_str);
+    let text = |name: &str| entry.get(name).and_then(Value::as_str).map(visible);
     let at = entry
         .get("at")
         .and_then(Value::as_u64)
         .map(|micros| crate::commands::agent::time_text(micros / 1_000_000));
-    let kind = text("kind").unwrap_or("entry");
+    let kind = text("kind").unwrap_or_else(|| "entry".to_owned());
     let mut words =
         vec![format!("{index:>6}"), paint.dim(at.as_deref().unwrap_or("-")), format!("{kind:<9}")];
-    match text("verdict") {
+    match text("verdict").as_deref() {
         Some("permit") => words.push(paint.green("permit ")),
         Some("deny") => words.push(paint.red("deny   ")),
         Some(other) => words.push(paint.yellow(&format!("{other:<7}"))),
         None => {}
     }
-    let agent = text("agent").map(|id| id.split_once("/agent/").map_or(id, |(_, name)| name).to_owned());
+    let agent =
+        text("agent").map(|id| id.split_once("/agent/").map_or(id.clone(), |(_, name)| name.to_owned()));
     words.extend(agent);
-    words.extend(
-        ["action", "code", "change", "key", "value", "vkey"]
-            .iter()
-            .filter_map(|name| text(name))
-            .map(str::to_owned),
-    );
+    words.extend(["action", "code", "change", "key", "value", "vkey"].iter().filter_map(|name| text(name)));
     if let Some(decision) = entry.get("decision").and_then(Value::as_u64) {
         words.push(format!("of {decision}"));
     }
