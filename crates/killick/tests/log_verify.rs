@@ -5,10 +5,10 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    clippy::expect_used,
     reason = "tests"
 )]
 
+#[expect(dead_code, reason = "other test files use the rest")]
 mod cli_support;
 #[path = "../../killick-tlog/tests/strangers/world.rs"]
 #[expect(dead_code, reason = "what these tests do not need of it")]

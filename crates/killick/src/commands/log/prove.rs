@@ -35,7 +35,7 @@ pub(super) fn run(source: &Source, ui: Ui, order: &Order) -> Outcome {
     let wanted = receipt.as_ref().map_or_else(|| Wanted::Index(order.index.unwrap_or(0)), Wanted::Receipt);
     let proved = match prove(source, order.trust.as_ref(), wanted) {
         Ok(proved) => proved,
-        Err(error) => return Ok(failed(source, ui, &error)?),
+        Err(error) => return failed(source, ui, &error),
     };
     let out = order.out.clone().unwrap_or_else(|| format!("{}.tlog-proof", proved.index).into());
     if out.as_os_str() == "-" {
@@ -70,7 +70,7 @@ fn tell(ui: Ui, proved: &Proved, out: &Path) {
     });
 }
 
-fn failed(source: &Source, ui: Ui, error: &LogError) -> Result<ExitCode, Failure> {
+fn failed(source: &Source, ui: Ui, error: &LogError) -> Outcome {
     if let Some(failure) = source.unreachable() {
         return Err(failure);
     }
