@@ -1,19 +1,27 @@
 #!/usr/bin/env python3
 """Checks a transparency log in a folder, without its server and without killick.
 
-    verify_log.py DIR [--vkey VKEY | --trust trust.json] [--json]
+    verify_log.py DIR [--vkey VKEY | --trust trust.json] [--require-witnesses N] [--json]
+    verify_log.py --proof FILE [--entry FILE] (--vkey VKEY | --trust trust.json) [--require-witnesses N] [--json]
+    verify_log.py --batch < requests.jsonl
 
-Written from the C2SP specifications (tlog-tiles, tlog-checkpoint, signed-note, tlog-cosignature) and RFC 6962 alone, as
-a second opinion: it shares no code with killick. It needs Python 3.9 or newer and the package `cryptography`, for
-Ed25519. What it does, in order:
+Written from the C2SP specifications (tlog-tiles, tlog-checkpoint, signed-note, tlog-cosignature, tlog-proof) and RFC 6962
+alone, as a second opinion: it shares no code with killick. It needs Python 3.9 or newer and the package `cryptography`,
+for Ed25519. What it does, in order:
 
  1. `checkpoint` is a signed note; its origin is the expected one, and the log's key has signed it.
  2. Cosignatures of the witnesses in the trust file verify, where there are any.
  3. Every entry in `tile/entries/` hashes to its leaf in `tile/0/`, and every tile to the one above.
  4. All entries together hash to the root in the checkpoint, which is no older than, and extends, the checkpoint that
     the trust file holds (member `checkpoint`), if it holds one.
+ 5. The times of entries (member `at`) do not go back by more than 30 s (docs/spec/entry.md).
+ 6. With --require-witnesses, so many distinct operators have cosigned the checkpoint.
 
-Exit codes: 0 the log verifies, 2 usage, 5 it does not.
+--proof checks one .tlog-proof. Without --entry it is checked for the leaf hash that its `extra` line names.
+--batch reads one JSON object a line, {"folder", "trust"?, "vkey"?, "require_witnesses"?}, `trust` being the trust file's
+content, and prints one JSON object for each.
+
+Exit codes: 0 it verifies, 2 usage, 5 it does not, or one of 51 to 62, which say why (docs/reference/exit-codes.md).
 """
 
 import argparse
@@ -25,6 +33,7 @@ import os
 import re
 import stat
 import sys
+import unicodedata
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -32,7 +41,28 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 TILE = 256
 NOTE_BYTES_MAX = 128 * 1024
 BUNDLE_BYTES_MAX = TILE * (2 + 65535)
+NOTE_SIGNATURES_MAX = 64
+NAME_BYTES_MAX = 255
+PROOF_BYTES_MAX = NOTE_BYTES_MAX + 8 * 1024
+PROOF_HASHES_MAX = 65
+TIME_BACK_MICROS_MAX = 30_000_000
 ED25519, COSIGNATURE_V1 = 0x01, 0x04
+EXIT = {
+    "log.signature": 51,
+    "log.cosignature": 51,
+    "log.fork": 52,
+    "log.consistency": 52,
+    "log.truncated": 53,
+    "log.order": 54,
+    "log.missing": 55,
+    "log.inclusion": 56,
+    "log.root": 56,
+    "log.not_witnessed": 57,
+    "log.cosignature_missing": 58,
+    "log.time": 59,
+    "log.tile": 61,
+    "log.origin": 62,
+}
 
 
 class Wrong(Exception):
@@ -97,7 +127,8 @@ def decode64(text, what):
 
 
 def good_name(name):
-    return bool(name) and "+" not in name and not any(c.isspace() or not c.isprintable() for c in name)
+    bad = any(c.isspace() or c == "+" or unicodedata.category(c) == "Cc" for c in name)
+    return bool(name) and not bad and len(name.encode()) <= NAME_BYTES_MAX
 
 
 class Key:
@@ -151,6 +182,8 @@ class Checkpoint:
             if len(data) < 5:
                 raise wrong("a signature is too short")
             self.signatures.append((match[1], data[:4], data[4:]))
+        if len(self.signatures) > NOTE_SIGNATURES_MAX:
+            raise wrong("too many signatures")
         body = text.split("\n")
         if len(body) < 3 or not all(body):
             raise wrong("it does not have three lines")
@@ -248,6 +281,38 @@ def split_bundle(data):
         at = end
 
 
+# --- The time of entries (docs/spec/entry.md) -------------------------------------------------------------------------
+
+
+def once(members):
+    """An object whose members all have different names."""
+    found = dict(members)
+    if len(found) != len(members):
+        raise ValueError("a member stands twice")
+    return found
+
+
+class Times:
+    """The latest time so far, and the first entry that lies too far before it."""
+
+    def __init__(self):
+        self.latest, self.wrong = 0, None
+
+    def see(self, index, entry):
+        try:
+            entry = json.loads(entry, object_pairs_hook=once)
+            at, kind = entry["at"], entry["kind"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return
+        # The log's own first entry and summaries of a past minute are dated otherwise.
+        if type(at) is not int or not 0 <= at < 2**64 or type(kind) is not str or kind in ("log-key", "refusal-summary"):
+            return
+        if self.latest - at > TIME_BACK_MICROS_MAX and self.wrong is None:
+            back = (self.latest - at) // 1_000_000
+            self.wrong = Wrong("log.time", f"time goes backwards: entry {index} is dated {back} s before one above it")
+        self.latest = max(self.latest, at)
+
+
 # --- The whole log ----------------------------------------------------------------------------------------------------
 
 
@@ -272,6 +337,7 @@ def verify_entries(log, head, seen):
     entries = Tree()  # what the entries add up to
     leaves = None  # what the tiles of level 0 add up to, from the first difference on
     entry_wrong = tile_wrong = None
+    times = Times()
     rewritten = seen is not None and seen.size == 0 and seen.root != entries.root()
     pending = {}  # level -> hashes of its unfinished tile
 
@@ -303,6 +369,8 @@ def verify_entries(log, head, seen):
                 raise Wrong("log.truncated", f"`{path}` is cut off: it ends at entry {index}")
             # After a difference the tile's leaf stands in, so that later entries keep their places.
             found.append(leaf if entry is None else leaf_hash(entry))
+            if entry is not None:
+                times.see(index, entry)
             if found[-1] != leaf and differs is None:
                 differs = index
             entries.add(found[-1])
@@ -333,91 +401,268 @@ def verify_entries(log, head, seen):
             raise tile_wrong
         if rewritten:
             raise Wrong("log.consistency", f"history was rewritten: size {head.size} does not extend {seen.size}")
+        if times.wrong is not None:
+            raise times.wrong
         return
     if entry_wrong is not None and leaves.root() == head.root:
         raise entry_wrong
     raise Wrong("log.root", f"entries and tiles add up to another root than the checkpoint of size {head.size} states")
 
 
-def verify(folder, vkey, trust):
+def read_trust(trust):
+    """The keys of a trust file: {origin: key}, and the list of witnesses with their operators."""
+    log = Key(trust["log_vkey"])
+    if log.name != trust["origin"]:
+        raise Wrong("log.origin", "the trust file's key is not its origin's")
+    keys = {log.name: log}
+    if trust.get("directory_vkey") is not None:
+        directory = Key(trust["directory_vkey"])
+        keys[directory.name] = directory
+    witnesses = []
+    for member in trust.get("witnesses", []):
+        vkey, operator = (member, None) if isinstance(member, str) else (member["vkey"], member.get("operator"))
+        key = Key(vkey)
+        if key.kind != COSIGNATURE_V1:
+            raise Wrong("log.format", f"the key of witness `{key.name}` is not one for cosignatures")
+        witnesses.append((key, operator or key.name.split("/")[0]))
+    return log, keys, witnesses
+
+
+class Witnesses:
+    """Who has cosigned a checkpoint, and who could have; counted by operator, without the log's own."""
+
+    def __init__(self, head, key, trust, witnesses):
+        own = trust.get("operator") or key.name.split("/")[0]
+        self.cosigned, known, found = [], set(), set()
+        for witness, operator in witnesses:
+            counts = operator != own and witness.public != key.public
+            if counts:
+                known.add(operator)
+            time = head.cosigned_by(witness)
+            if time is not None:
+                self.cosigned.append({"name": witness.name, "time": time})
+                if counts:
+                    found.add(operator)
+        self.operators, self.missing = len(found), sorted(known - found)
+
+    def require(self, number):
+        if self.operators >= number:
+            return
+        if self.operators == 0:
+            raise Wrong("log.not_witnessed", f"nobody has cosigned the checkpoint, {number} operators are required")
+        missing = ", ".join(self.missing) or "nobody that is known"
+        raise Wrong(
+            "log.cosignature_missing",
+            f"cosignatures are missing: {self.operators} of {number} operators have cosigned; missing: {missing}",
+        )
+
+
+def verify(folder, vkey=None, trust=None, require=0):
     log = Log(folder)
     note = log.read("checkpoint", NOTE_BYTES_MAX)
     if note is None:
         raise Wrong("log.missing", "`checkpoint` is missing")
     head = Checkpoint(note)
-    witnesses, seen, source = [], None, "trust"
+    seen, witnesses, source = None, [], "trust"
     if vkey is not None:
         key = Key(vkey)
     elif trust is not None:
-        key = Key(trust["log_vkey"])
-        if key.name != trust["origin"]:
-            raise Wrong("log.origin", "the trust file's key is not its origin's")
-        directory = trust.get("directory_vkey")
-        if directory is not None and Key(directory).name == head.origin:
-            key = Key(directory)
+        key, keys, witnesses = read_trust(trust)
         if trust.get("checkpoint") is not None:
             seen = Checkpoint(trust["checkpoint"].encode())
-            if seen.origin == key.name:
-                seen.verify(key)
-            else:
+            seen.verify(keys.get(seen.origin, key))
+            if seen.origin != head.origin:
                 seen = None
+        key = keys.get(head.origin, key)
     else:
         key, source = key_of_first_entry(log, head), "folder"
     head.verify(key)
-    if trust is not None:
-        for witness in map(Key, trust.get("witnesses", [])):
-            time = head.cosigned_by(witness)
-            if time is not None:
-                witnesses.append({"name": witness.name, "time": time})
+    cosigned = Witnesses(head, key, trust or {}, witnesses)
     if seen is not None and head.size < seen.size:
         raise Wrong("log.truncated", f"the log has {head.size} entries, a checkpoint seen before has {seen.size}")
     if seen is not None and head.size == seen.size and head.root != seen.root:
         raise Wrong("log.fork", f"the log was forked: two signed checkpoints of size {head.size} differ")
     verify_entries(log, head, seen)
+    cosigned.require(require)
     return {
         "origin": head.origin,
         "size": head.size,
         "root": base64.b64encode(head.root).decode(),
         "verified": True,
         "key_source": source,
-        "witnesses": witnesses,
+        "witnesses": cosigned.cosigned,
+        "operators": cosigned.operators,
     }
 
 
+# --- C2SP tlog-proof --------------------------------------------------------------------------------------------------
+
+
+def verify_proof(data, entry=None, vkey=None, trust=None, require=0):
+    """Checks a .tlog-proof, for an entry or for the leaf hash that its extra line names."""
+
+    def wrong(problem):
+        return Wrong("log.format", f"the proof is malformed: {problem}")
+
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise wrong("not UTF-8") from None
+    head, blank, note = text.partition("\n\n")
+    lines = head.split("\n")
+    if len(data) > PROOF_BYTES_MAX or not blank or lines.pop(0) != "c2sp.org/tlog-proof@v1":
+        raise wrong("too long, without a checkpoint, or of another version")
+    extra = decode64(lines.pop(0)[6:], "the extra line") if lines and lines[0].startswith("extra ") else None
+    match = re.fullmatch(r"index (0|[1-9][0-9]{0,19})", lines.pop(0), re.ASCII) if lines else None
+    if not match or int(match[1]) >= 2**64 or len(lines) > PROOF_HASHES_MAX:
+        raise wrong("no index, or too many hashes")
+    index, path = int(match[1]), [decode64(line, "a hash") for line in lines]
+    if any(len(hash_) != 32 for hash_ in path):
+        raise wrong("a hash does not have 32 bytes")
+    checkpoint, witnesses = Checkpoint(note.encode()), []
+    if vkey is not None:
+        key = Key(vkey)
+    else:
+        key, keys, witnesses = read_trust(trust)
+        key = keys.get(checkpoint.origin, key)
+    checkpoint.verify(key)
+    cosigned = Witnesses(checkpoint, key, trust or {}, witnesses)
+    if entry is None and (extra is None or len(extra) != 32):
+        raise wrong("it does not name its entry's hash: give --entry")
+    leaf = leaf_hash(entry) if entry is not None else extra
+    if not included(leaf, index, checkpoint.size, path, checkpoint.root):
+        raise Wrong("log.inclusion", f"entry {index} is not what the log includes at this index")
+    cosigned.require(require)
+    return {
+        "origin": checkpoint.origin,
+        "size": checkpoint.size,
+        "index": index,
+        "leaf": base64.b64encode(leaf).decode(),
+        "verified": True,
+        "witnesses": cosigned.cosigned,
+        "operators": cosigned.operators,
+    }
+
+
+def included(leaf, index, size, path, root):
+    """RFC 6962 section 2.1.1, read backwards: the shape of the tree says on which side each hash stands."""
+    if index >= size:
+        return False
+    sides, start, end = [], 0, size
+    while end - start > 1:
+        middle = start + (1 << ((end - start - 1).bit_length() - 1))
+        if index < middle:
+            sides.append("right")
+            end = middle
+        else:
+            sides.append("left")
+            start = middle
+    if len(path) != len(sides):
+        return False
+    for side, sibling in zip(reversed(sides), path):
+        leaf = node_hash(leaf, sibling) if side == "right" else node_hash(sibling, leaf)
+    return leaf == root
+
+
+# --- The command line -------------------------------------------------------------------------------------------------
+
+
+def attempt(work):
+    """What a check returns or raises, as one JSON object, and the exit code."""
+    try:
+        return work(), 0
+    except Wrong as wrong:
+        return {"verified": False, "error": {"code": wrong.code, "detail": str(wrong)}}, EXIT.get(wrong.code, 5)
+
+
+def good_trust(trust):
+    return (
+        isinstance(trust, dict)
+        and all(isinstance(trust.get(name), str) for name in ("origin", "log_vkey"))
+        and isinstance(trust.get("witnesses", []), list)
+        and all(
+            isinstance(w, str) or (isinstance(w, dict) and isinstance(w.get("vkey"), str)) for w in trust.get("witnesses", [])
+        )
+    )
+
+
+def batch():
+    for line in sys.stdin:
+        request = json.loads(line)
+        trust = request.get("trust")
+        if trust is not None and not good_trust(trust):
+            answer = {"verified": False, "error": {"code": "log.format", "detail": "no trust file"}}
+        else:
+            answer, _ = attempt(
+                lambda: verify(request["folder"], request.get("vkey"), trust, request.get("require_witnesses", 0))
+            )
+        print(json.dumps({"folder": request["folder"], **answer}), flush=True)
+    return 0
+
+
+def read_file(parser, path):
+    try:
+        with open(path, "rb") as file:
+            return file.read(PROOF_BYTES_MAX + 1)
+    except OSError as error:
+        parser.error(f"cannot read {path}: {error.strerror}")
+
+
+def told(result):
+    place = f"entry {result['index']} of {result['size']}" if "index" in result else f"{result['size']} entries"
+    lines = [f"{result['origin']}: {place} verified"]
+    if "root" in result:
+        lines.append(f"root {result['root']}")
+    if result.get("key_source") == "folder":
+        lines.append("key taken from the folder: proves consistency, not origin")
+    lines += [f"cosigned by {witness['name']} at {witness['time']}" for witness in result["witnesses"]]
+    if not result["witnesses"]:
+        lines.append("no witness has cosigned it")
+    return "\n".join(lines)
+
+
 def main():
-    parser = argparse.ArgumentParser(description="Checks a transparency log in a folder.")
-    parser.add_argument("folder", metavar="DIR")
+    parser = argparse.ArgumentParser(description="Checks a transparency log in a folder, or one proof.")
+    parser.add_argument("folder", metavar="DIR", nargs="?")
     keys = parser.add_mutually_exclusive_group()
     keys.add_argument("--vkey", help="the log's verifier key")
     keys.add_argument("--trust", metavar="FILE", help="trust.json: origin, log_vkey, witnesses")
+    parser.add_argument("--require-witnesses", metavar="N", type=int, default=0, help="so many operators have cosigned")
+    parser.add_argument("--proof", metavar="FILE", help="check this .tlog-proof")
+    parser.add_argument("--entry", metavar="FILE", help="the bytes of the proof's entry")
+    parser.add_argument("--batch", action="store_true", help="one request a line on standard input")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     options = parser.parse_args()
+    if [options.folder is not None, options.proof is not None, options.batch].count(True) != 1:
+        parser.error("give one of DIR, --proof and --batch")
+    if options.batch:
+        return batch()
     trust = None
     if options.trust is not None:
         try:
             with open(options.trust, encoding="utf-8") as file:
                 trust = json.load(file)
-            if not isinstance(trust, dict) or not all(isinstance(trust.get(k), str) for k in ("origin", "log_vkey")):
-                raise ValueError("no `origin` or `log_vkey`")
         except (OSError, ValueError) as error:
             parser.error(f"cannot use {options.trust}: {error}")
-    try:
-        result = verify(options.folder, options.vkey, trust)
-    except Wrong as wrong:
-        if options.json:
-            print(json.dumps({"verified": False, "error": {"code": wrong.code, "detail": str(wrong)}}))
-        else:
-            print(f"does not verify: {wrong} ({wrong.code})", file=sys.stderr)
-        return 5
+        if not good_trust(trust):
+            parser.error(f"cannot use {options.trust}: it has no `origin` or `log_vkey`, or its witnesses are malformed")
+    if options.require_witnesses and trust is None:
+        parser.error("--require-witnesses needs --trust, which names the witnesses")
+    if options.proof is not None:
+        if trust is None and options.vkey is None:
+            parser.error("--proof needs --vkey or --trust")
+        entry = None if options.entry is None else read_file(parser, options.entry)
+        proof = read_file(parser, options.proof)
+        result, code = attempt(lambda: verify_proof(proof, entry, options.vkey, trust, options.require_witnesses))
+    else:
+        result, code = attempt(lambda: verify(options.folder, options.vkey, trust, options.require_witnesses))
     if options.json:
         print(json.dumps(result))
+    elif code == 0:
+        print(told(result))
     else:
-        print(f"{result['origin']}: {result['size']} entries verify, root {result['root']}")
-        if result["key_source"] == "folder":
-            print("key taken from the folder: proves consistency, not origin")
-        for witness in result["witnesses"]:
-            print(f"cosigned by {witness['name']} at {witness['time']}")
-    return 0
+        print(f"does not verify: {result['error']['detail']} ({result['error']['code']})", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ struct Arguments {
 enum Task {
     /// Set up, format check, lints, dependency checks, every test: what CI runs
     Check,
-    /// Install what the tests need: Debian packages, Python and Node oracles
+    /// Install what the tests need: Debian packages, Python, Node and Go oracles
     Setup,
     /// rustfmt, clippy and the documentation's own lints
     Lint,
@@ -83,7 +83,7 @@ enum Task {
     Long {
         /// Which one
         name: long::Name,
-        /// Seconds a fuzz target, seconds of mutants, or rounds of kill
+        /// Seconds a fuzz target, seconds of mutants, rounds of kill, or mutations of a log
         #[arg(long)]
         amount: Option<u64>,
     },
@@ -93,6 +93,8 @@ enum Task {
 enum Bench {
     /// The proof core: requests, chains, constraints
     Proof,
+    /// The log's mathematics: offline verification, proofs
+    Tlog,
 }
 
 fn main() -> ExitCode {
@@ -122,6 +124,7 @@ fn main() -> ExitCode {
             mutants::mutants(&root, &mut report, &order)
         }
         Task::Bench { name: Bench::Proof } => bench::proof(&root, &mut report),
+        Task::Bench { name: Bench::Tlog } => bench::tlog(&root, &mut report),
         Task::Long { name, amount } => long::long(&root, &mut report, name, amount),
     };
     report.finish(outcome, started.elapsed())
@@ -186,23 +189,22 @@ fn deny(root: &Path, report: &mut Report) -> Result<(), String> {
 }
 
 /// Every test. Those that are held against an independent implementation find its Python in `KILLICK_ORACLE_PYTHON`, its
-/// Node in `KILLICK_ORACLE_NODE` and its npm packages in `KILLICK_ORACLE_NODE_FOLDER`;
-/// with `KILLICK_NO_SKIP` a test that cannot do its work fails instead of saying so.
+/// Node in `KILLICK_ORACLE_NODE`, its npm packages in `KILLICK_ORACLE_NODE_FOLDER` and its Go program in
+/// `KILLICK_ORACLE_GO`; with `KILLICK_NO_SKIP` a test that cannot do its work fails instead of saying so.
 fn test(root: &Path, report: &mut Report) -> Result<(), String> {
     let mut step = Step::cargo("tests", &["test", "--release", "--workspace", "--locked", "--no-fail-fast"]);
-    match oracles::python(root) {
-        Some(python) => step = step.env("KILLICK_ORACLE_PYTHON", python.to_string_lossy().into_owned()),
-        None => {
-            report.skip("comparison with the Python oracles", "they are not set up: cargo xtask setup")?
+    let found = oracles::environment(root);
+    for (name, what) in [
+        ("KILLICK_ORACLE_PYTHON", "the Python oracles"),
+        ("KILLICK_ORACLE_NODE", "the Node oracles"),
+        ("KILLICK_ORACLE_GO", "the Go oracle"),
+    ] {
+        if !found.iter().any(|(found, _)| *found == name) {
+            report.skip(&format!("comparison with {what}"), "not set up: cargo xtask setup")?;
         }
     }
-    match oracles::node_oracles(root) {
-        Some((node, folder)) => {
-            step = step
-                .env("KILLICK_ORACLE_NODE", node.to_string_lossy().into_owned())
-                .env("KILLICK_ORACLE_NODE_FOLDER", folder.to_string_lossy().into_owned());
-        }
-        None => report.skip("comparison with the Node oracles", "they are not set up: cargo xtask setup")?,
+    for (name, value) in found {
+        step = step.env(name, value);
     }
     if report.is_strict() {
         step = step.env("KILLICK_NO_SKIP", "1".to_owned());

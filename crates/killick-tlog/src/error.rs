@@ -71,6 +71,43 @@ pub enum LogError {
         /// The newer size.
         new: u64,
     },
+    /// An entry speaks of an earlier time than an entry above it, beyond what entries in flight and clocks explain.
+    #[error("time goes backwards: entry {index} is dated {back_secs} s before an entry above it")]
+    Time {
+        /// The entry.
+        index: u64,
+        /// Seconds that it goes back.
+        back_secs: u64,
+    },
+    /// No trusted witness has cosigned, and some have to.
+    #[error(
+        "the checkpoint is not witnessed: nobody has cosigned it, {required} distinct operators are required"
+    )]
+    NotWitnessed {
+        /// Distinct operators that have to cosign.
+        required: usize,
+    },
+    /// Fewer witnesses have cosigned than have to.
+    #[error(
+        "cosignatures are missing: {found} distinct operators have cosigned, {required} are required; missing: {}",
+        list(missing)
+    )]
+    CosignatureMissing {
+        /// Distinct operators that have to cosign.
+        required: usize,
+        /// Distinct operators that have.
+        found: usize,
+        /// Trusted operators that have not.
+        missing: Vec<String>,
+    },
+    /// A receipt that the log has signed, and the log itself, exclude each other.
+    #[error("the log has signed two histories: the receipt of entry {index} is not of this log: {problem}")]
+    Equivocation {
+        /// The receipt's index.
+        index: u64,
+        /// What does not fit.
+        problem: String,
+    },
     /// The reader failed.
     #[error("cannot read `{path}`: {problem}")]
     Read {
@@ -98,11 +135,39 @@ impl LogError {
             Self::Root { .. } => "log.root",
             Self::Fork(_) => "log.fork",
             Self::Consistency { .. } => "log.consistency",
+            Self::Time { .. } => "log.time",
+            Self::NotWitnessed { .. } => "log.not_witnessed",
+            Self::CosignatureMissing { .. } => "log.cosignature_missing",
+            Self::Equivocation { .. } => "log.equivocation",
             Self::Read { .. } => "log.read",
+        }
+    }
+
+    /// What is wrong, as a class: what `killick log verify` and `tools/verify_log.py` exit with
+    /// (`docs/reference/exit-codes.md`). 5 for whatever keeps the log from being checked at all.
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Signature { .. } | Self::Cosignature(_) => 51,
+            Self::Fork(_) | Self::Consistency { .. } => 52,
+            Self::Truncated { .. } => 53,
+            Self::Order(_) => 54,
+            Self::Missing(_) => 55,
+            Self::Inclusion(_) | Self::Root { .. } => 56,
+            Self::NotWitnessed { .. } => 57,
+            Self::CosignatureMissing { .. } => 58,
+            Self::Time { .. } => 59,
+            Self::Equivocation { .. } => 60,
+            Self::Tile(_) => 61,
+            Self::Origin { .. } => 62,
+            Self::Format { .. } | Self::Key(_) | Self::Read { .. } => 5,
         }
     }
 
     pub(crate) fn format(what: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Format { what: what.into(), problem: problem.into() }
     }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "nobody that is known".to_owned() } else { names.join(", ") }
 }

@@ -22,12 +22,16 @@ pub mod cosignature;
 pub mod entry;
 mod error;
 pub mod hash;
+pub mod kept;
 pub mod limits;
 pub mod note;
+mod order;
 pub mod proof;
+pub mod prove;
 pub mod receipt;
 pub mod tile;
 pub mod tree;
+mod trust;
 pub mod verify;
 pub mod witness;
 

@@ -12,9 +12,18 @@ pub const PROOF_HASHES_MAX: usize = 65;
 pub const RECEIPT_BYTES_MAX: usize = NOTE_BYTES_MAX + 8 * 1024;
 /// Bytes of a full entry bundle: 256 entries of 65,535 bytes, each with its length.
 pub const BUNDLE_BYTES_MAX: usize = 256 * (crate::entry::ENTRY_BYTES_MAX + 2);
+/// Microseconds by which an entry's time may lie before that of an entry above it: 30 s. Entries in flight overtake one
+/// another by what a busy machine keeps them waiting; and a gateway whose clock is set back by more than 30 s stops
+/// (`CLOCK_ROLLBACK_SECS` of `killick-gateway`), so that an honest log goes back by less.
+pub const TIME_BACK_MICROS_MAX: u64 = 30_000_000;
+/// Witnesses of a trust file: each costs a signature verification, and nobody runs a quorum of more.
+pub const TRUST_WITNESSES_MAX: usize = 64;
 /// Bytes of a trust file.
 pub const TRUST_BYTES_MAX: usize = 1024 * 1024;
 /// Lines of the consistency proof of one request to a witness (C2SP tlog-witness, add-checkpoint).
 pub const WITNESS_PROOF_LINES_MAX: usize = 63;
 /// Bytes of one request to a witness: the old size, 63 hashes in base64, and a checkpoint.
 pub const ADD_CHECKPOINT_BYTES_MAX: usize = NOTE_BYTES_MAX + 4 * 1024;
+/// Tiles that a reader of hashes keeps of each of two generations: all but the lowest two levels of a tree of 10^8
+/// entries, at 16 KiB for each tile and what it hashes up to.
+pub const TILES_KEPT_MAX: usize = 64;

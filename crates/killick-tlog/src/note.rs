@@ -86,6 +86,11 @@ impl VerifierKey {
         self.kind
     }
 
+    /// Whether the key pair is the same, whatever its name and type.
+    pub(crate) fn same_key(&self, other: &Self) -> bool {
+        self.public == other.public
+    }
+
     /// Whether a raw Ed25519 signature over `message` is this key's.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         UnparsedPublicKey::new(&ED25519, &self.public).verify(message, signature).is_ok()

@@ -1,16 +1,20 @@
 //! Verification of a whole log, offline, from nothing but its files: the checkpoint's signature, every entry against
 //! every tile, and the root.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::checkpoint::{Checkpoint, SignedCheckpoint};
-use crate::cosignature::{self, Cosignature};
+use crate::cosignature::Cosignature;
 use crate::error::LogError;
-use crate::hash::{Hash, leaf_hash};
-use crate::limits::TRUST_BYTES_MAX;
-use crate::note::{SignatureType, VerifierKey};
+use crate::hash::{Hash, empty_root, leaf_hash, node_hash};
+use crate::limits::TILES_KEPT_MAX;
+use crate::note::VerifierKey;
+use crate::order::TimeOrder;
 use crate::tile::{self, BundleEntries, CHECKPOINT_PATH, CutOff, TILE_HEIGHT, TILE_WIDTH, Tile, TileKind};
-use crate::tree::{HashReader, RightEdge, TileTree};
+use crate::tree::{HashReader, TileTree};
+use crate::trust::Witnessed;
+pub use crate::trust::{Trust, Witness};
 
 /// Where a log's files come from: a folder, a server, a map.
 pub trait LogReader {
@@ -21,83 +25,6 @@ pub trait LogReader {
 impl LogReader for BTreeMap<String, Vec<u8>> {
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, LogError> {
         Ok(self.get(path).cloned())
-    }
-}
-
-/// Whom to believe: the members of `trust.json` that concern the log.
-#[derive(Clone, Debug)]
-pub struct Trust {
-    log: VerifierKey,
-    directory: Option<VerifierKey>,
-    witnesses: Vec<VerifierKey>,
-    seen: Option<SignedCheckpoint>,
-}
-
-impl Trust {
-    /// Reads `origin`, `log_vkey`, `witnesses`, and, where present, `directory_vkey` (so that one file serves both of an
-    /// installation's logs) and `checkpoint` (the last signed checkpoint that was seen, verbatim). Other members are
-    /// other readers' business. Errs with `log.format`, or `log.origin`/`log.signature` for a `checkpoint` that is not
-    /// this log's.
-    pub fn parse(json: &str) -> Result<Self, LogError> {
-        #[derive(serde::Deserialize)]
-        struct Members {
-            origin: String,
-            log_vkey: String,
-            #[serde(default)]
-            directory_vkey: Option<String>,
-            #[serde(default)]
-            witnesses: Vec<String>,
-            #[serde(default)]
-            checkpoint: Option<String>,
-        }
-        let wrong = |problem: String| LogError::format("trust file", problem);
-        if json.len() > TRUST_BYTES_MAX {
-            return Err(wrong("too long".to_owned()));
-        }
-        let members: Members = serde_json::from_str(json).map_err(|error| wrong(error.to_string()))?;
-        let log = VerifierKey::parse(&members.log_vkey)?;
-        if log.name() != members.origin {
-            return Err(LogError::Origin { expected: members.origin, found: log.name().to_owned() });
-        }
-        let mut trust = Self::of_key(log);
-        trust.directory = members.directory_vkey.as_deref().map(VerifierKey::parse).transpose()?;
-        for witness in &members.witnesses {
-            let key = VerifierKey::parse(witness)?;
-            if key.kind() != SignatureType::CosignatureV1 {
-                return Err(wrong(format!(
-                    "the key of witness `{}` is not one for cosignatures",
-                    key.name()
-                )));
-            }
-            trust.witnesses.push(key);
-        }
-        match members.checkpoint {
-            Some(note) => trust.with_seen(note.as_bytes()),
-            None => Ok(trust),
-        }
-    }
-
-    /// Trust in one log's key alone.
-    pub const fn of_key(log: VerifierKey) -> Self {
-        Self { log, directory: None, witnesses: Vec::new(), seen: None }
-    }
-
-    /// Adds the last checkpoint that was seen: the log must extend it. Errs unless it is signed by a trusted key.
-    pub fn with_seen(mut self, note: &[u8]) -> Result<Self, LogError> {
-        let seen = SignedCheckpoint::parse(note)?;
-        seen.verify(self.key_of(&seen.unverified().origin))?;
-        self.seen = Some(seen);
-        Ok(self)
-    }
-
-    /// The log's key.
-    pub const fn log_key(&self) -> &VerifierKey {
-        &self.log
-    }
-
-    /// The key of the log of this origin; the gateway's log where there is none.
-    fn key_of(&self, origin: &str) -> &VerifierKey {
-        self.directory.as_ref().filter(|key| key.name() == origin).unwrap_or(&self.log)
     }
 }
 
@@ -139,11 +66,18 @@ pub struct VerifiedLog {
     pub key_source: KeySource,
     /// Cosignatures of trusted witnesses on the checkpoint.
     pub witnesses: Vec<Cosignature>,
+    /// Distinct operators that have cosigned, without the log's own.
+    pub operators: usize,
+    /// Distinct operators whose cosignatures would count.
+    pub operators_known: usize,
+    /// The key that it verified under.
+    pub key: VerifierKey,
 }
 
 /// Verifies a whole log: the checkpoint is signed, every entry hashes into every tile, and all of it to the root. With
-/// `trust`, the key and origin are the trusted ones, cosignatures of its witnesses are checked, and the log must extend
-/// the checkpoint seen before. Without, the key is taken from entry 0.
+/// `trust`, the key and origin are the trusted ones, cosignatures of its witnesses are checked and, where it requires
+/// some, counted by their operators, and the log must extend the checkpoint seen before. Without, the key is taken
+/// from entry 0. The times of the entries must not go back (`docs/spec/entry.md`).
 ///
 /// `visit` gets each entry with its index, in order. What it saw counts only if the whole call returns `Ok`: the root
 /// is known at the end. Reads each file once and holds one tile per level.
@@ -152,18 +86,9 @@ pub fn verify_log(
     trust: Option<&Trust>,
     visit: &mut dyn FnMut(u64, &[u8]),
 ) -> Result<VerifiedLog, LogError> {
-    let note = reader.read(CHECKPOINT_PATH)?.ok_or_else(|| LogError::Missing(CHECKPOINT_PATH.to_owned()))?;
-    let signed = SignedCheckpoint::parse(&note)?;
-    let (key, key_source) = match trust {
-        Some(trust) => (trust.key_of(&signed.unverified().origin).clone(), KeySource::Trust),
-        None => (key_of_first_entry(reader, signed.unverified())?, KeySource::Folder),
-    };
-    let head = signed.verify(&key)?;
-    let mut witnesses = Vec::new();
-    for witness in trust.map(|trust| trust.witnesses.as_slice()).unwrap_or_default() {
-        witnesses.extend(cosignature::verify(signed.note(), witness)?);
-    }
-    let seen = trust.and_then(|trust| trust.seen.as_ref()).map(SignedCheckpoint::unverified);
+    let Head { signed, key, key_source, witnessed, .. } = Head::read(reader, trust)?;
+    let head = signed.unverified();
+    let seen = trust.and_then(Trust::seen).map(SignedCheckpoint::unverified);
     let seen = seen.filter(|seen| seen.origin == head.origin);
     if let Some(seen) = seen {
         if head.size < seen.size {
@@ -175,8 +100,20 @@ pub fn verify_log(
         }
     }
     Walk::new(reader, head, seen).run(visit)?;
-    let (origin, size, root) = (head.origin.clone(), head.size, head.root);
-    Ok(VerifiedLog { origin, size, root, key_source, witnesses })
+    // Last: whatever else is wrong says more than that nobody has cosigned it.
+    if let Some(trust) = trust {
+        trust.check_required(&witnessed)?;
+    }
+    Ok(VerifiedLog {
+        origin: head.origin.clone(),
+        size: head.size,
+        root: head.root,
+        key_source,
+        witnesses: witnessed.cosignatures,
+        operators: witnessed.operators.len(),
+        operators_known: witnessed.operators_known.len(),
+        key,
+    })
 }
 
 /// The key that a `log-key` entry names; `None` for any other entry.
@@ -216,18 +153,40 @@ pub fn read_bundle(reader: &impl LogReader, tile: Tile) -> Result<(Vec<u8>, Tile
 }
 
 /// Hashes of complete subtrees, out of the tiles of a tree of `size` entries. Verifies nothing: check what is made of
-/// them against a root.
+/// them against a root. Keeps the tiles read last, with what they hash up to: whoever makes many proofs keeps one.
 pub struct TileHashes<'a, R> {
     reader: &'a R,
     size: u64,
-    /// The last tile read of each level: a path needs several hashes of one tile in turn.
-    last: std::cell::RefCell<BTreeMap<u8, (Tile, Vec<Hash>)>>,
+    kept: RefCell<Kept>,
+}
+
+/// Tiles by their place, in two generations: what is used moves to the young one, and when that is full the old one goes.
+#[derive(Default)]
+struct Kept {
+    young: HashMap<Tile, Pyramid>,
+    old: HashMap<Tile, Pyramid>,
+}
+
+/// A tile's hashes, and above them, level by level, the hashes of the complete subtrees within it.
+struct Pyramid(Vec<Vec<Hash>>);
+
+impl Pyramid {
+    fn new(hashes: Vec<Hash>) -> Self {
+        let mut levels = vec![hashes];
+        while let Some(above) = levels.last().filter(|level| level.len() > 1).map(|level| {
+            let pairs = level.chunks_exact(2);
+            pairs.filter_map(|pair| Some(node_hash(pair.first()?, pair.last()?))).collect()
+        }) {
+            levels.push(above);
+        }
+        Self(levels)
+    }
 }
 
 impl<'a, R: LogReader> TileHashes<'a, R> {
     /// The hashes of the tree of `size` entries behind this reader.
-    pub const fn new(reader: &'a R, size: u64) -> Self {
-        Self { reader, size, last: std::cell::RefCell::new(BTreeMap::new()) }
+    pub fn new(reader: &'a R, size: u64) -> Self {
+        Self { reader, size, kept: RefCell::default() }
     }
 }
 
@@ -240,16 +199,49 @@ impl<R: LogReader> HashReader for TileHashes<'_, R> {
         let within = level % TILE_HEIGHT;
         let first = index.checked_mul(1 << within).ok_or_else(outside)?;
         let tile = Tile::containing(TileKind::Hashes(tile_level), first, self.size).ok_or_else(outside)?;
-        let mut last = self.last.borrow_mut();
-        if last.get(&tile_level).is_none_or(|(read, _)| *read != tile) {
-            last.insert(tile_level, (tile, read_hashes(self.reader, tile)?));
+        let mut kept = self.kept.borrow_mut();
+        if !kept.young.contains_key(&tile) {
+            let pyramid = match kept.old.remove(&tile) {
+                Some(pyramid) => pyramid,
+                None => Pyramid::new(read_hashes(self.reader, tile)?),
+            };
+            if kept.young.len() >= TILES_KEPT_MAX {
+                kept.old = std::mem::take(&mut kept.young);
+            }
+            kept.young.insert(tile, pyramid);
         }
-        let hashes = last.get(&tile_level).map(|(_, hashes)| hashes.as_slice()).unwrap_or_default();
-        let start = usize::try_from(first % TILE_WIDTH).map_err(|_| outside())?;
-        let hashes = hashes.get(start..start + (1 << within)).ok_or_else(outside)?;
-        let mut edge = RightEdge::empty();
-        hashes.iter().for_each(|hash| edge.push(*hash));
-        Ok(edge.root())
+        let place = usize::try_from((first % TILE_WIDTH) >> within).map_err(|_| outside())?;
+        let levels = kept.young.get(&tile).ok_or_else(outside)?;
+        let level = usize::try_from(within).ok().and_then(|within| levels.0.get(within));
+        level.and_then(|level| level.get(place)).copied().ok_or_else(outside)
+    }
+}
+
+/// A log's checkpoint, its signature and cosignatures verified.
+pub(crate) struct Head {
+    /// The note as it came.
+    pub(crate) note: Vec<u8>,
+    pub(crate) signed: SignedCheckpoint,
+    pub(crate) key: VerifierKey,
+    pub(crate) key_source: KeySource,
+    pub(crate) witnessed: Witnessed,
+}
+
+impl Head {
+    pub(crate) fn read(reader: &impl LogReader, trust: Option<&Trust>) -> Result<Self, LogError> {
+        let note = reader.read(CHECKPOINT_PATH)?;
+        let note = note.ok_or_else(|| LogError::Missing(CHECKPOINT_PATH.to_owned()))?;
+        let signed = SignedCheckpoint::parse(&note)?;
+        let (key, key_source) = match trust {
+            Some(trust) => (trust.key_of(&signed.unverified().origin).clone(), KeySource::Trust),
+            None => (key_of_first_entry(reader, signed.unverified())?, KeySource::Folder),
+        };
+        signed.verify(&key)?;
+        let witnessed = match trust {
+            Some(trust) => trust.witnessed(signed.note(), &key)?,
+            None => Witnessed::default(),
+        };
+        Ok(Self { note, signed, key, key_source, witnessed })
     }
 }
 
@@ -276,20 +268,21 @@ struct Walk<'a, R> {
     tile_wrong: Option<LogError>,
     /// The entries' root at the size of the head seen before differs from that head's.
     rewritten: bool,
+    time: TimeOrder,
 }
 
 impl<'a, R: LogReader> Walk<'a, R> {
-    const fn new(reader: &'a R, head: &'a Checkpoint, seen: Option<&'a Checkpoint>) -> Self {
-        let entries = TileTree::empty();
+    fn new(reader: &'a R, head: &'a Checkpoint, seen: Option<&'a Checkpoint>) -> Self {
         Self {
             reader,
             head,
             seen,
-            entries,
+            entries: TileTree::empty(),
             leaves: None,
             entry_wrong: None,
             tile_wrong: None,
-            rewritten: false,
+            rewritten: seen.is_some_and(|seen| seen.size == 0 && seen.root != empty_root()),
+            time: TimeOrder::default(),
         }
     }
 
@@ -314,7 +307,7 @@ impl<'a, R: LogReader> Walk<'a, R> {
                 let old = self.seen.map_or(0, |seen| seen.size);
                 Err(LogError::Consistency { old, new: size })
             } else {
-                Ok(())
+                self.time.check()
             };
         }
         match (self.leaves, self.entry_wrong) {
@@ -353,6 +346,7 @@ impl<'a, R: LogReader> Walk<'a, R> {
                 self.rewritten = self.entries.root() != seen.root;
             }
             if let Some(entry) = entry {
+                self.time.see(index, entry);
                 visit(index, entry);
             }
         }

@@ -9,6 +9,7 @@ mod config;
 mod duration;
 mod folder;
 mod http;
+mod log_source;
 mod metrics;
 mod moment;
 mod output;

@@ -146,6 +146,20 @@ pub fn plain(error: &std::io::Error) -> String {
     }
 }
 
+/// The text with its control characters spelt out: what a log or a server holds can neither forge a line nor steer a
+/// terminal.
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            out.extend(character.escape_unicode());
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
 /// Keeps an error one sentence on one line, whatever a library put into it, and control characters off the terminal.
 fn one_line(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -153,7 +153,8 @@ fn the_log_verifies_offline_and_a_changed_byte_is_found() {
     bytes[middle] ^= 1;
     std::fs::write(&entries, bytes).unwrap();
     let (exit, verdict) = killick(&["log", "verify", "--trust", trust.to_str().unwrap()], &copy);
-    assert_eq!((exit, &verdict["verified"]), (5, &Value::Bool(false)), "{verdict}");
+    // An entry was changed; or, where the byte is of an entry's length, the file is cut off.
+    assert!([53, 56].contains(&exit) && verdict["verified"] == false, "{exit} {verdict}");
 }
 
 fn first_file(folder: &Path) -> PathBuf {

@@ -1,4 +1,7 @@
-//! `killick log …`: verify and read a log from its files alone.
+//! `killick log …`: verify, prove and read a log from its files alone.
+
+mod prove;
+mod verify;
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,12 +10,13 @@ use killick_ledger::LogFolder;
 use killick_tlog::LogError;
 use killick_tlog::checkpoint::SignedCheckpoint;
 use killick_tlog::tile::{BundleEntries, CHECKPOINT_PATH, Tile, TileKind};
-use killick_tlog::verify::{KeySource, LogReader, Trust, VerifiedLog, read_bundle, verify_log};
+use killick_tlog::verify::{LogReader, Trust, VerifiedLog, read_bundle, verify_log};
 use serde_json::{Value, json};
 
 use crate::cli::LogCommand;
 use crate::folder::{Folder, read_text};
-use crate::output::{Exit, Failure, Outcome, Paint, Ui};
+use crate::log_source::Source;
+use crate::output::{Exit, Failure, Outcome, Paint, Ui, visible};
 
 /// How often a followed log is looked at: the ledger writes a checkpoint at least every 200 ms.
 const FOLLOW_TICK: Duration = Duration::from_millis(250);
@@ -22,8 +26,28 @@ const FOLDER_KEY: &str = "key taken from the folder: proves consistency, not ori
 /// Runs `killick log …`.
 pub async fn run(folder: &Folder, ui: Ui, command: &LogCommand) -> Outcome {
     match command {
-        LogCommand::Verify { path, trust } => verify_command(folder, ui, path.as_deref(), trust.as_deref()),
         LogCommand::Erase { subject, yes } => crate::commands::erase::run(folder, ui, subject, *yes).await,
+        LogCommand::Verify { path, trust, require_witnesses, receipts, max_merge_delay, as_of } => {
+            let order = verify::Order {
+                trust: trusted(trust.as_deref(), *require_witnesses)?,
+                receipts: receipts.clone(),
+                delay: Duration::from_secs(*max_merge_delay),
+                as_of: *as_of,
+            };
+            let (source, own) = source(folder, path.as_deref())?;
+            // Reading from a server waits, so it is done where that holds nobody up.
+            waiting(move || verify::run(&source, own, ui, &order)).await
+        }
+        LogCommand::Prove { path, index, receipt, trust, require_witnesses, out } => {
+            let order = prove::Order {
+                index: *index,
+                receipt: receipt.clone(),
+                trust: trusted(trust.as_deref(), *require_witnesses)?,
+                out: out.clone(),
+            };
+            let (source, _) = source(folder, path.as_deref())?;
+            waiting(move || prove::run(&source, ui, &order)).await
+        }
         LogCommand::Show { path, tail, index, follow } => {
             let path = path.clone().unwrap_or_else(|| folder.log());
             if let Some(index) = index {
@@ -34,83 +58,26 @@ pub async fn run(folder: &Folder, ui: Ui, command: &LogCommand) -> Outcome {
     }
 }
 
-fn verify_command(folder: &Folder, ui: Ui, path: Option<&Path>, trust: Option<&Path>) -> Outcome {
-    let own = folder.log();
-    let path = path.unwrap_or(&own);
-    if !path.is_dir() {
-        return Err(Failure::usage("file.missing", format!("{} is no folder", path.display()))
-            .mend("name the log's folder, the one with `checkpoint` in it"));
-    }
-    let trust = match trust {
-        Some(file) => Some(Trust::parse(&read_text(file)?).map_err(|error| {
-            Failure::usage(error.code(), format!("{}: {error}", file.display()))
-                .mend("use the trust.json of that killick")
-        })?),
-        None => None,
-    };
-    match verify_log(&LogFolder::new(path), trust.as_ref(), &mut |_, _| ()) {
-        Ok(log) => {
-            ui.result(&shown(&log), |paint| told(&log, paint));
-            Ok(Exit::Fine.into())
-        }
-        Err(error) => {
-            let head = claimed(path);
-            let shown = json!({
-                "origin": head.as_ref().map(|(origin, _, _)| origin), "size": head.as_ref().map(|(_, size, _)| size),
-                "root": head.as_ref().map(|(_, _, root)| root), "verified": false,
-                "key_source": if trust.is_some() { KeySource::Trust } else { KeySource::Folder }.as_str(),
-                "witnesses": [], "error": error.to_string(), "code": error.code(),
-            });
-            ui.result(&shown, |paint| {
-                format!(
-                    "{}: {error} ({})\nkeep the folder as it is: it is evidence",
-                    paint.red("NOT VERIFIED"),
-                    error.code()
-                )
-            });
-            Ok(Exit::NotVerified.into())
-        }
+/// The log that is meant, and whether it is the data folder's own.
+fn source(folder: &Folder, path: Option<&str>) -> Result<(Source, bool), Failure> {
+    match path {
+        Some(path) => Ok((Source::parse(path)?, false)),
+        None => Ok((Source::parse(&folder.log().to_string_lossy())?, true)),
     }
 }
 
-/// What the checkpoint of a log that does not verify claims.
-fn claimed(path: &Path) -> Option<(String, u64, String)> {
-    let note = LogFolder::new(path).read(CHECKPOINT_PATH).ok()??;
-    let signed = SignedCheckpoint::parse(&note).ok()?;
-    let head = signed.unverified();
-    Some((head.origin.clone(), head.size, head.root.to_base64()))
+fn trusted(file: Option<&Path>, required: usize) -> Result<Option<Trust>, Failure> {
+    let Some(file) = file else { return Ok(None) };
+    let trust = Trust::parse(&read_text(file)?).map_err(|error| {
+        Failure::usage(error.code(), format!("{}: {error}", file.display()))
+            .mend("use the trust.json of that killick")
+    })?;
+    Ok(Some(trust.requiring(required)))
 }
 
-fn shown(log: &VerifiedLog) -> Value {
-    let mut value = json!({
-        "origin": log.origin, "size": log.size, "root": log.root.to_base64(), "verified": true,
-        "key_source": log.key_source.as_str(),
-        "witnesses": log.witnesses.iter().map(|witness| json!({ "name": witness.witness, "time": witness.time })).collect::<Vec<_>>(),
-    });
-    if let (KeySource::Folder, Some(members)) = (log.key_source, value.as_object_mut()) {
-        members.insert("note".to_owned(), FOLDER_KEY.into());
-    }
-    value
-}
-
-fn told(log: &VerifiedLog, paint: Paint) -> String {
-    let witnesses: Vec<&str> = log.witnesses.iter().map(|witness| witness.witness.as_str()).collect();
-    let key = match log.key_source {
-        KeySource::Trust => "key from the trust file".to_owned(),
-        KeySource::Folder => paint.yellow(FOLDER_KEY),
-    };
-    let cosigned = if witnesses.is_empty() {
-        "no witnesses".to_owned()
-    } else {
-        format!("cosigned by {}", witnesses.join(", "))
-    };
-    format!(
-        "{} {}\nentries  {}\nroot     {}\n{key}; {cosigned}",
-        paint.green("verified"),
-        log.origin,
-        log.size,
-        log.root.to_base64()
-    )
+async fn waiting(work: impl FnOnce() -> Outcome + Send + 'static) -> Outcome {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(Failure::check("internal", error.to_string())))
 }
 
 /// Verifies a log for the doctor, with the installation's own trust file where there is one.
@@ -183,7 +150,8 @@ fn show_one(path: &Path, ui: Ui, index: u64) -> Outcome {
     }
     for (index, entry) in entries(path, size, index, index + 1)? {
         ui.result(&json!({ "index": index, "entry": entry }), |_| {
-            serde_json::to_string_pretty(&entry).unwrap_or_default()
+            let text = serde_json::to_string_pretty(&entry).unwrap_or_default();
+            text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
         });
     }
     Ok(Exit::Fine.into())
@@ -220,28 +188,24 @@ fn tell(ui: Ui, entries: &[(u64, Value)]) {
 }
 
 fn line(index: u64, entry: &Value, paint: Paint) -> String {
-    let text = |name: &str| entry.get(name).and_then(Value::as_str);
+    let text = |name: &str| entry.get(name).and_then(Value::as_str).map(visible);
     let at = entry
         .get("at")
         .and_then(Value::as_u64)
         .map(|micros| crate::commands::agent::time_text(micros / 1_000_000));
-    let kind = text("kind").unwrap_or("entry");
+    let kind = text("kind").unwrap_or_else(|| "entry".to_owned());
     let mut words =
         vec![format!("{index:>6}"), paint.dim(at.as_deref().unwrap_or("-")), format!("{kind:<9}")];
-    match text("verdict") {
+    match text("verdict").as_deref() {
         Some("permit") => words.push(paint.green("permit ")),
         Some("deny") => words.push(paint.red("deny   ")),
         Some(other) => words.push(paint.yellow(&format!("{other:<7}"))),
         None => {}
     }
-    let agent = text("agent").map(|id| id.split_once("/agent/").map_or(id, |(_, name)| name).to_owned());
+    let agent =
+        text("agent").map(|id| id.split_once("/agent/").map_or(id.clone(), |(_, name)| name.to_owned()));
     words.extend(agent);
-    words.extend(
-        ["action", "code", "change", "key", "value", "vkey"]
-            .iter()
-            .filter_map(|name| text(name))
-            .map(str::to_owned),
-    );
+    words.extend(["action", "code", "change", "key", "value", "vkey"].iter().filter_map(|name| text(name)));
     if let Some(decision) = entry.get("decision").and_then(Value::as_u64) {
         words.push(format!("of {decision}"));
     }
