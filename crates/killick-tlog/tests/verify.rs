@@ -125,6 +125,16 @@ fn witnesses_are_counted_and_checked() {
     assert_eq!(code(&files, None), "ok", "an unknown witness's line is not looked at");
 }
 
+#[test]
+fn a_head_of_nothing_that_was_seen_must_have_been_of_nothing() {
+    let files = log(&entries(3), &key(1));
+    let seen = |root| Checkpoint::new(ORIGIN.to_owned(), 0, root).sign(&key(1));
+    let empty = seen(killick_tlog::hash::empty_root());
+    assert_eq!(code(&files, Some(&trust_json(Some(empty.as_bytes())))), "ok");
+    let strange = seen(leaf_hash(b"x"));
+    assert_eq!(code(&files, Some(&trust_json(Some(strange.as_bytes())))), "log.consistency");
+}
+
 /// Every way to tamper, with the code it must be met with.
 fn tamperings() -> Vec<(&'static str, Files, Option<String>, &'static str)> {
     let whole = entries(600);
