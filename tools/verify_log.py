@@ -333,12 +333,13 @@ def key_of_first_entry(log, head):
     raise nothing
 
 
-def verify_entries(log, head, seen):
+def verify_entries(log, head, older):
+    """Every entry against every tile and the root; `older` are checkpoints that the log must extend."""
     entries = Tree()  # what the entries add up to
     leaves = None  # what the tiles of level 0 add up to, from the first difference on
     entry_wrong = tile_wrong = None
     times = Times()
-    rewritten = seen is not None and seen.size == 0 and seen.root != entries.root()
+    rewritten = [0 for old in older if old.size == 0 and old.root != entries.root()]  # sizes
     pending = {}  # level -> hashes of its unfinished tile
 
     def complete(level, index, hashes):
@@ -374,8 +375,7 @@ def verify_entries(log, head, seen):
             if found[-1] != leaf and differs is None:
                 differs = index
             entries.add(found[-1])
-            if seen is not None and seen.size == entries.size:
-                rewritten = entries.root() != seen.root
+            rewritten += [old.size for old in older if old.size == entries.size and old.root != entries.root()]
         if differs is None and found_width == width and any(True for _ in bundle):
             raise Wrong("log.format", f"`{path}` has more entries than its place allows")
         if differs is not None and entry_wrong is None:
@@ -400,7 +400,7 @@ def verify_entries(log, head, seen):
         if tile_wrong is not None:
             raise tile_wrong
         if rewritten:
-            raise Wrong("log.consistency", f"history was rewritten: size {head.size} does not extend {seen.size}")
+            raise Wrong("log.consistency", f"history was rewritten: size {head.size} does not extend {rewritten[0]}")
         if times.wrong is not None:
             raise times.wrong
         return
@@ -459,6 +459,9 @@ class Witnesses:
 
 def verify(folder, vkey=None, trust=None, require=0):
     log = Log(folder)
+    # The newest head that witnesses have cosigned (killick's). Before the checkpoint: a log that goes on meanwhile publishes
+    # a head before they do.
+    witnessed = log.read("witnessed", NOTE_BYTES_MAX)
     note = log.read("checkpoint", NOTE_BYTES_MAX)
     if note is None:
         raise Wrong("log.missing", "`checkpoint` is missing")
@@ -477,12 +480,23 @@ def verify(folder, vkey=None, trust=None, require=0):
     else:
         key, source = key_of_first_entry(log, head), "folder"
     head.verify(key)
-    cosigned = Witnesses(head, key, trust or {}, witnesses)
-    if seen is not None and head.size < seen.size:
-        raise Wrong("log.truncated", f"the log has {head.size} entries, a checkpoint seen before has {seen.size}")
-    if seen is not None and head.size == seen.size and head.root != seen.root:
-        raise Wrong("log.fork", f"the log was forked: two signed checkpoints of size {head.size} differ")
-    verify_entries(log, head, seen)
+    cosigned, cosigned_size = Witnesses(head, key, trust or {}, witnesses), head.size
+    older = [] if seen is None else [seen]
+    if witnessed is not None:
+        witnessed = Checkpoint(witnessed)
+        if witnessed.origin != head.origin:
+            raise Wrong("log.origin", f"`witnessed` is a head of `{witnessed.origin}`")
+        witnessed.verify(key)
+        older.append(witnessed)
+        by_others = Witnesses(witnessed, key, trust or {}, witnesses)
+        if by_others.operators > cosigned.operators:
+            cosigned, cosigned_size = by_others, witnessed.size
+    for old in older:
+        if head.size < old.size:
+            raise Wrong("log.truncated", f"the log has {head.size} entries, a checkpoint seen before has {old.size}")
+        if head.size == old.size and head.root != old.root:
+            raise Wrong("log.fork", f"the log was forked: two signed checkpoints of size {head.size} differ")
+    verify_entries(log, head, older)
     cosigned.require(require)
     return {
         "origin": head.origin,
@@ -492,6 +506,7 @@ def verify(folder, vkey=None, trust=None, require=0):
         "key_source": source,
         "witnesses": cosigned.cosigned,
         "operators": cosigned.operators,
+        "witnessed_size": cosigned_size if cosigned.cosigned else 0,
     }
 
 

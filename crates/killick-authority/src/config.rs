@@ -43,6 +43,15 @@ pub struct LogIdentity {
     pub vkey: String,
 }
 
+/// A witness of the logs, named in `trust.json`.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct WitnessIdentity {
+    /// Its C2SP verifier key.
+    pub vkey: String,
+    /// Who runs it: distinct operators are counted.
+    pub operator: String,
+}
+
 /// What an authority is opened with. Make one with [`AuthorityConfig::new`] and change what differs.
 #[derive(Clone)]
 pub struct AuthorityConfig {
@@ -74,8 +83,8 @@ pub struct AuthorityConfig {
     pub logs: Vec<Ledger>,
     /// Forgets what else is kept about a person, and says how much it was. Blocks.
     pub forget: Forget,
-    /// The verifier keys of the logs' witnesses, for `trust.json`.
-    pub witnesses: Vec<String>,
+    /// The logs' witnesses, for `trust.json`.
+    pub witnesses: Vec<WitnessIdentity>,
 }
 
 impl AuthorityConfig {

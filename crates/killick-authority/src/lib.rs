@@ -40,7 +40,9 @@ mod writer;
 pub use admin_socket::{AdminSocket, serve_admin};
 pub use authority::{Authority, Status};
 pub use capabilities::{CapabilityBundle, CapabilityRequest, CapabilityUse, CapabilityView};
-pub use config::{AuthorityConfig, Clock, Forget, GatewayIdentity, LogIdentity, system_clock};
+pub use config::{
+    AuthorityConfig, Clock, Forget, GatewayIdentity, LogIdentity, WitnessIdentity, system_clock,
+};
 pub use erase::{EraseRequest, Erased};
 pub use error::{AuthorityError, ErrorKind};
 pub use http::ROUTES;

@@ -25,6 +25,7 @@ mod witnessed;
 
 pub use disk::LogFolder;
 pub use error::LedgerError;
+pub use killick_tlog::tile::WITNESSED_PATH;
 pub use ledger::{Ledger, LedgerConfig};
 pub use recorded::{Recorded, Submitted};
-pub use witnessed::{WITNESSED_PATH, WitnessState, Witnessed, WitnessedHead};
+pub use witnessed::{WitnessState, Witnessed, WitnessedHead};

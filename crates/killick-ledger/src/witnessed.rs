@@ -14,6 +14,7 @@ use killick_tlog::hash::Hash;
 use killick_tlog::limits::NOTE_BYTES_MAX;
 use killick_tlog::note::VerifierKey;
 use killick_tlog::proof::{consistency_proof, root};
+use killick_tlog::tile::WITNESSED_PATH;
 use killick_tlog::verify::TileHashes;
 use killick_witness::{Answer, Answered, Head, Panel, Proofs, Tally};
 use serde_json::{Value, json};
@@ -24,9 +25,6 @@ use crate::disk::{LogFolder, read_file, replace_file, sync_folder};
 use crate::error::LedgerError;
 use crate::limits::{WITNESS_GRACE, WITNESS_PERIOD, WITNESS_REFRESH, WITNESS_ROUND_MAX};
 use crate::shared::{Published, Shared};
-
-/// The file of the newest witnessed head, beside `checkpoint`.
-pub const WITNESSED_PATH: &str = "witnessed";
 
 const DELETE: &str = "delete the file: it is written anew when the witnesses sign the next time";
 

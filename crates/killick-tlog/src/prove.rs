@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::error::LogError;
 use crate::hash::leaf_hash;
 use crate::kept::{self, logged_leaf};
-use crate::proof::inclusion_proof;
+use crate::proof::{inclusion_proof, root};
 use crate::receipt::{Receipt, format_receipt};
-use crate::tile::{BundleEntries, TILE_WIDTH, Tile, TileKind};
-use crate::verify::{Head, KeySource, LogReader, TileHashes, Trust, read_bundle};
+use crate::tile::{BundleEntries, TILE_WIDTH, Tile, TileKind, WITNESSED_PATH};
+use crate::verify::{Cosigned, Head, KeySource, LogReader, TileHashes, Trust, read_bundle};
 
 /// A proof, ready to be kept.
 #[derive(Clone, Debug)]
@@ -36,15 +36,14 @@ pub enum Wanted<'a> {
     Receipt(&'a Receipt),
 }
 
-/// Proves an entry to the log's checkpoint. The proof is checked before it is returned. Errs as
+/// Proves an entry to the log's checkpoint, or to the newest head that witnesses have cosigned if that includes it and
+/// more operators have cosigned it. The proof is checked before it is returned. Errs as
 /// [`crate::verify::verify_log`] does, with `log.inclusion` for an index beyond the checkpoint or an entry that is
 /// not what the tree includes, and with `log.equivocation` for a receipt that the log contradicts.
 pub fn prove(reader: &impl LogReader, trust: Option<&Trust>, wanted: Wanted<'_>) -> Result<Proved, LogError> {
-    let Head { note, signed, key, key_source, witnessed } = Head::read(reader, trust)?;
-    if let Some(trust) = trust {
-        trust.check_required(&witnessed)?;
-    }
-    let head = signed.unverified();
+    let cosigned = reader.read(WITNESSED_PATH)?;
+    let Head { mut note, signed, key, key_source, mut witnessed } = Head::read(reader, trust)?;
+    let mut head = signed.unverified();
     let hashes = TileHashes::new(reader, head.size);
     let index = match wanted {
         Wanted::Index(index) => index,
@@ -63,6 +62,22 @@ pub fn prove(reader: &impl LogReader, trust: Option<&Trust>, wanted: Wanted<'_>)
     let entry = BundleEntries::new(&bundle).nth(place).and_then(Result::ok);
     if entry.is_none_or(|entry| leaf_hash(entry) != leaf) {
         return Err(LogError::Inclusion(index));
+    }
+    // A head that witnesses have cosigned proves more than a newer one that only the log has signed.
+    let cosigned = cosigned.map(|note| Cosigned::of(note, trust, head, &key)).transpose()?;
+    if let Some(cosigned) = &cosigned
+        && index < cosigned.signed.unverified().size
+        && cosigned.witnessed.operators.len() > witnessed.operators.len()
+    {
+        let older = cosigned.signed.unverified();
+        if head.size < older.size || root(&hashes, older.size)? != older.root {
+            return Err(LogError::Consistency { old: older.size, new: head.size });
+        }
+        (note, head) = (cosigned.note.clone(), older);
+        witnessed = cosigned.witnessed.clone();
+    }
+    if let Some(trust) = trust {
+        trust.check_required(&witnessed)?;
     }
     let proof = inclusion_proof(&hashes, index, head.size)?;
     let note = std::str::from_utf8(&note).map_err(|_| LogError::format("checkpoint", "not UTF-8"))?;

@@ -10,6 +10,8 @@ pub const TILE_WIDTH: u64 = 256;
 pub const TILE_HEIGHT: u32 = 8;
 /// The path of the signed head.
 pub const CHECKPOINT_PATH: &str = "checkpoint";
+/// The newest head that a quorum of witnesses has cosigned, beside the checkpoint (ours).
+pub const WITNESSED_PATH: &str = "witnessed";
 /// The highest tile level a path may name.
 const LEVEL_MAX: u8 = 63;
 

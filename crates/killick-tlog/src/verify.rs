@@ -11,7 +11,9 @@ use crate::hash::{Hash, empty_root, leaf_hash, node_hash};
 use crate::limits::TILES_KEPT_MAX;
 use crate::note::VerifierKey;
 use crate::order::TimeOrder;
-use crate::tile::{self, BundleEntries, CHECKPOINT_PATH, CutOff, TILE_HEIGHT, TILE_WIDTH, Tile, TileKind};
+use crate::tile::{
+    self, BundleEntries, CHECKPOINT_PATH, CutOff, TILE_HEIGHT, TILE_WIDTH, Tile, TileKind, WITNESSED_PATH,
+};
 use crate::tree::{HashReader, TileTree};
 use crate::trust::Witnessed;
 pub use crate::trust::{Trust, Witness};
@@ -64,8 +66,11 @@ pub struct VerifiedLog {
     pub root: Hash,
     /// Where the key came from.
     pub key_source: KeySource,
-    /// Cosignatures of trusted witnesses on the checkpoint.
+    /// Cosignatures of trusted witnesses on the checkpoint, or on the newest head that they have cosigned, whichever has
+    /// more operators.
     pub witnesses: Vec<Cosignature>,
+    /// Entries under that head; 0 if nobody has cosigned.
+    pub witnessed_size: u64,
     /// Distinct operators that have cosigned, without the log's own.
     pub operators: usize,
     /// Distinct operators whose cosignatures would count.
@@ -77,7 +82,8 @@ pub struct VerifiedLog {
 /// Verifies a whole log: the checkpoint is signed, every entry hashes into every tile, and all of it to the root. With
 /// `trust`, the key and origin are the trusted ones, cosignatures of its witnesses are checked and, where it requires
 /// some, counted by their operators, and the log must extend the checkpoint seen before. Without, the key is taken
-/// from entry 0. The times of the entries must not go back (`docs/spec/entry.md`).
+/// from entry 0. The times of the entries must not go back (`docs/spec/entry.md`). The file `witnessed`, where there is
+/// one, must be a head of this log that the checkpoint extends; its cosignatures count as those on the checkpoint do.
 ///
 /// `visit` gets each entry with its index, in order. What it saw counts only if the whole call returns `Ok`: the root
 /// is known at the end. Reads each file once and holds one tile per level.
@@ -86,20 +92,39 @@ pub fn verify_log(
     trust: Option<&Trust>,
     visit: &mut dyn FnMut(u64, &[u8]),
 ) -> Result<VerifiedLog, LogError> {
-    let Head { signed, key, key_source, witnessed, .. } = Head::read(reader, trust)?;
+    // Before the checkpoint: a log that goes on meanwhile publishes a head before witnesses cosign it.
+    let cosigned = reader.read(WITNESSED_PATH)?;
+    let Head { signed, key, key_source, mut witnessed, .. } = Head::read(reader, trust)?;
     let head = signed.unverified();
+    let cosigned = cosigned.map(|note| Cosigned::of(note, trust, head, &key)).transpose()?;
     let seen = trust.and_then(Trust::seen).map(SignedCheckpoint::unverified);
     let seen = seen.filter(|seen| seen.origin == head.origin);
-    if let Some(seen) = seen {
-        if head.size < seen.size {
-            let problem = format!("{} entries, a checkpoint seen before has {}", head.size, seen.size);
+    let cosigned_head = cosigned.as_ref().map(|cosigned| cosigned.signed.unverified());
+    let older: Vec<&Checkpoint> = seen.into_iter().chain(cosigned_head).collect();
+    for older in &older {
+        if head.size < older.size {
+            let problem = if cosigned_head.is_some_and(|cosigned| std::ptr::eq(cosigned, *older)) {
+                format!(
+                    "{} entries, the head in `{WITNESSED_PATH}` has {}; if it was copied while the log ran, copy it again",
+                    head.size, older.size
+                )
+            } else {
+                format!("{} entries, a checkpoint seen before has {}", head.size, older.size)
+            };
             return Err(LogError::Truncated { what: CHECKPOINT_PATH.to_owned(), problem });
         }
-        if head.size == seen.size && head.root != seen.root {
+        if head.size == older.size && head.root != older.root {
             return Err(LogError::Fork(head.size));
         }
     }
-    Walk::new(reader, head, seen).run(visit)?;
+    Walk::new(reader, head, older).run(visit)?;
+    let mut witnessed_size = head.size;
+    if let Some(cosigned) = cosigned
+        && cosigned.witnessed.operators.len() > witnessed.operators.len()
+    {
+        witnessed_size = cosigned.signed.unverified().size;
+        witnessed = cosigned.witnessed;
+    }
     // Last: whatever else is wrong says more than that nobody has cosigned it.
     if let Some(trust) = trust {
         trust.check_required(&witnessed)?;
@@ -109,6 +134,7 @@ pub fn verify_log(
         size: head.size,
         root: head.root,
         key_source,
+        witnessed_size: if witnessed.cosignatures.is_empty() { 0 } else { witnessed_size },
         witnesses: witnessed.cosignatures,
         operators: witnessed.operators.len(),
         operators_known: witnessed.operators_known.len(),
@@ -245,6 +271,36 @@ impl Head {
     }
 }
 
+/// The newest head that witnesses have cosigned, from its file beside the checkpoint. That the log extends it is still
+/// to be seen.
+pub(crate) struct Cosigned {
+    /// The note as it came.
+    pub(crate) note: Vec<u8>,
+    pub(crate) signed: SignedCheckpoint,
+    pub(crate) witnessed: Witnessed,
+}
+
+impl Cosigned {
+    pub(crate) fn of(
+        note: Vec<u8>,
+        trust: Option<&Trust>,
+        head: &Checkpoint,
+        key: &VerifierKey,
+    ) -> Result<Self, LogError> {
+        let signed = SignedCheckpoint::parse(&note)?;
+        if signed.unverified().origin != head.origin {
+            let found = signed.unverified().origin.clone();
+            return Err(LogError::Origin { expected: head.origin.clone(), found });
+        }
+        signed.verify(key)?;
+        let witnessed = match trust {
+            Some(trust) => trust.witnessed(signed.note(), key)?,
+            None => Witnessed::default(),
+        };
+        Ok(Self { note, signed, witnessed })
+    }
+}
+
 fn key_of_first_entry(reader: &impl LogReader, head: &Checkpoint) -> Result<VerifierKey, LogError> {
     let none = || LogError::Key("give the log's verifier key, or a trust file".to_owned());
     let tile = Tile::containing(TileKind::Entries, 0, head.size).ok_or_else(none)?;
@@ -257,7 +313,8 @@ fn key_of_first_entry(reader: &impl LogReader, head: &Checkpoint) -> Result<Veri
 struct Walk<'a, R> {
     reader: &'a R,
     head: &'a Checkpoint,
-    seen: Option<&'a Checkpoint>,
+    /// Heads that the log must extend.
+    older: Vec<&'a Checkpoint>,
     /// The tree that the entries add up to.
     entries: TileTree,
     /// The tree that the level-0 tiles add up to, from the first bundle on whose entries differ from its tile.
@@ -266,22 +323,23 @@ struct Walk<'a, R> {
     entry_wrong: Option<LogError>,
     /// The first tile of a higher level that differs from the entries.
     tile_wrong: Option<LogError>,
-    /// The entries' root at the size of the head seen before differs from that head's.
-    rewritten: bool,
+    /// The size of a head that the log must extend and does not: the entries' root there is another.
+    rewritten: Option<u64>,
     time: TimeOrder,
 }
 
 impl<'a, R: LogReader> Walk<'a, R> {
-    fn new(reader: &'a R, head: &'a Checkpoint, seen: Option<&'a Checkpoint>) -> Self {
+    fn new(reader: &'a R, head: &'a Checkpoint, older: Vec<&'a Checkpoint>) -> Self {
+        let of_nothing = older.iter().any(|older| older.size == 0 && older.root != empty_root());
         Self {
             reader,
             head,
-            seen,
+            older,
             entries: TileTree::empty(),
             leaves: None,
             entry_wrong: None,
             tile_wrong: None,
-            rewritten: seen.is_some_and(|seen| seen.size == 0 && seen.root != empty_root()),
+            rewritten: of_nothing.then_some(0),
             time: TimeOrder::default(),
         }
     }
@@ -303,11 +361,9 @@ impl<'a, R: LogReader> Walk<'a, R> {
             if let Some(wrong) = leaf_tile.or(self.tile_wrong) {
                 return Err(wrong);
             }
-            return if self.rewritten {
-                let old = self.seen.map_or(0, |seen| seen.size);
-                Err(LogError::Consistency { old, new: size })
-            } else {
-                self.time.check()
+            return match self.rewritten {
+                Some(old) => Err(LogError::Consistency { old, new: size }),
+                None => self.time.check(),
             };
         }
         match (self.leaves, self.entry_wrong) {
@@ -342,8 +398,9 @@ impl<'a, R: LogReader> Walk<'a, R> {
             for (tile, hashes) in self.entries.push(hash) {
                 self.compare(tile, &hashes)?;
             }
-            if let Some(seen) = self.seen.filter(|seen| seen.size == self.entries.size()) {
-                self.rewritten = self.entries.root() != seen.root;
+            let here = self.entries.size();
+            if self.older.iter().any(|older| older.size == here && self.entries.root() != older.root) {
+                self.rewritten.get_or_insert(here);
             }
             if let Some(entry) = entry {
                 self.time.see(index, entry);

@@ -13,7 +13,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use killick_authority::keystore::{FileKeyStore, KeyName, KeyStore as _};
 use killick_authority::{
-    AdminSocket, Authority, AuthorityConfig, AuthorityError, GatewayIdentity, LogIdentity,
+    AdminSocket, Authority, AuthorityConfig, AuthorityError, GatewayIdentity, LogIdentity, WitnessIdentity,
 };
 use killick_console::{Console, ConsoleConfig, Fleet, FleetSource, fleet_source};
 use killick_gateway::{BUILD, Gateway, GatewayConfig, GatewayError, Limits, SeenBundle, SystemClock};
@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::config::Config;
+use crate::config::{Config, Witness};
 use crate::folder::{Folder, Run, create_private_dir, write_whole};
 use crate::metrics::{self, Watched};
 use crate::output::{Exit, Failure, plain};
@@ -148,7 +148,7 @@ impl Stack {
             time_zone: config.time_zone.clone(),
             token_lifetime_secs: config.lifetimes.token,
             svid_lifetime_secs: config.lifetimes.svid,
-            witnesses: config.ledger.witnesses.iter().map(|witness| witness.vkey.clone()).collect(),
+            witnesses: config.ledger.witnesses.iter().map(witness_identity).collect(),
             ..AuthorityConfig::new(
                 folder.path(),
                 domain,
@@ -500,6 +500,10 @@ fn ledger_failure(error: &LedgerError) -> Failure {
         }
         _ => Failure::check("log.unavailable", error.to_string()),
     }
+}
+
+fn witness_identity(witness: &Witness) -> WitnessIdentity {
+    WitnessIdentity { vkey: witness.vkey.clone(), operator: witness.operator.clone() }
 }
 
 /// How the authority says no, as the command line says it.

@@ -187,6 +187,49 @@ fn two_implementations_witness_both_logs() {
     assert!(trust.contains(ours.text("vkey")) && trust.contains(theirs.text("vkey")), "{trust}");
     assert_eq!(up.stop(), 0);
     assert_eq!(ours.stop(), 0);
+
+    // Whoever gets a copy sees how far others vouch for it: by our verifier and by the Python one.
+    let (log, trust) = (dir.path().join("log"), dir.path().join("trust.json"));
+    let (log, trust) = (log.to_str().unwrap(), trust.to_str().unwrap());
+    let verify = |require: &str| {
+        killick(
+            dir.path(),
+            &["log", "verify", log, "--trust", trust, "--require-witnesses", require, "--json"],
+        )
+    };
+    let by_python = |require: &str| {
+        let mut command = Command::new(&python);
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/verify_log.py"));
+        command.args([log, "--trust", trust, "--require-witnesses", require, "--json"]);
+        Answer::of(command.output().unwrap())
+    };
+    for said in [verify("2").fine().json(), by_python("2").fine().json()] {
+        assert_eq!(
+            (&said["operators"], said["witnessed_size"].as_u64() >= Some(1)),
+            (&2.into(), true),
+            "{said}"
+        );
+    }
+    let prove = ["log", "prove", log, "--index", "0", "--trust", trust, "--require-witnesses", "2", "--json"];
+    killick(dir.path(), &prove).fine();
+    assert_eq!(verify("3").json()["code"], "log.cosignature_missing");
+    assert_eq!(by_python("3").json()["code"], "log.cosignature_missing");
+    // What the witnesses cosigned is held against the log, and their signatures are looked at.
+    let witnessed = dir.path().join("log/witnessed");
+    let other = std::fs::read(dir.path().join("directory-log/witnessed")).unwrap();
+    let mut changed = note.clone().into_bytes();
+    let last = changed.len() - 8;
+    changed[last] = if changed[last] == b'A' { b'B' } else { b'A' };
+    for (bytes, code) in [(other, "log.origin"), (changed, "log.cosignature"), (b"x".to_vec(), "log.format")]
+    {
+        std::fs::write(&witnessed, bytes).unwrap();
+        for said in [verify("2"), by_python("2")] {
+            assert_eq!(said.json()["code"], code, "{said:?}");
+        }
+    }
+    std::fs::remove_file(&witnessed).unwrap();
+    assert_eq!(verify("2").json()["code"], "log.not_witnessed");
+    assert_eq!(by_python("2").json()["code"], "log.not_witnessed");
 }
 
 /// The other way round: their client obtains cosignatures from our witness, and every refusal is the specification's.

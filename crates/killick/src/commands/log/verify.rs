@@ -90,7 +90,7 @@ fn shown(log: &VerifiedLog) -> Value {
         "origin": log.origin, "size": log.size, "root": log.root.to_base64(), "verified": true,
         "key_source": log.key_source.as_str(), "witnesses": witnesses,
         "head": if log.operators > 0 { "witnessed" } else { "signed" },
-        "operators": log.operators, "operators_known": log.operators_known,
+        "operators": log.operators, "witnessed_size": log.witnessed_size, "operators_known": log.operators_known,
     });
     if let (KeySource::Folder, Some(members)) = (log.key_source, value.as_object_mut()) {
         members.insert("note".to_owned(), FOLDER_KEY.into());
@@ -111,7 +111,13 @@ fn told(log: &VerifiedLog, paint: Paint) -> String {
         (0, known) => {
             paint.yellow(&format!("signed by the log alone: none of {known} witnesses has cosigned it"))
         }
-        (found, known) => format!("witnessed {found}/{known}: cosigned by {}", names.join(", ")),
+        (found, known) => {
+            let upto = match log.size - log.witnessed_size {
+                0 => String::new(),
+                newer => format!("; the newest {newer} entries are signed by the log alone"),
+            };
+            format!("witnessed {found}/{known}: cosigned by {}{upto}", names.join(", "))
+        }
     };
     format!(
         "{} {}\nentries  {}\nroot     {}\nhead     {head}\n{key}",
