@@ -85,8 +85,9 @@ pub fn tlog(root: &Path, report: &mut Report) -> Result<(), String> {
 }
 
 const TLOG_HEAD: &str = "# The log's mathematics, measured\n\nWritten by `cargo xtask bench tlog`. One core. Offline \
-verification is of a log in memory: every entry, every tile, the times, the root.\nProofs are made from tiles that are \
-read and parsed anew for each proof; the tiles of the large tree are synthetic.";
+verification is of a log in memory: every entry, every tile, the times, the root.\nProofs are of \
+random entries, by a reader that stays and keeps tiles above the\nleaves (32 MiB at most), and beside it by a new reader \
+for each proof. The tiles of the large tree are synthetic, made when they are read.";
 
 fn judge(goals: &[Value]) -> Result<(), String> {
     let missed: Vec<&str> = goals

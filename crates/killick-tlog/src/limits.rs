@@ -24,6 +24,6 @@ pub const TRUST_BYTES_MAX: usize = 1024 * 1024;
 pub const WITNESS_PROOF_LINES_MAX: usize = 63;
 /// Bytes of one request to a witness: the old size, 63 hashes in base64, and a checkpoint.
 pub const ADD_CHECKPOINT_BYTES_MAX: usize = NOTE_BYTES_MAX + 4 * 1024;
-/// Tiles that a reader of hashes keeps of each of two generations: all but the lowest two levels of a tree of 10^8
-/// entries, at 16 KiB for each tile and what it hashes up to.
-pub const TILES_KEPT_MAX: usize = 64;
+/// Tiles that a reader of hashes keeps in each of two generations. In both together there is room for all above the leaves
+/// of a tree of 10^8 entries: 1,533 tiles of 16 KiB, with what they hash up to; 32 MiB at most.
+pub const TILES_KEPT_MAX: usize = 1_024;

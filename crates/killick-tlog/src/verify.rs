@@ -186,9 +186,11 @@ pub struct TileHashes<'a, R> {
     kept: RefCell<Kept>,
 }
 
-/// Tiles by their place, in two generations: what is used moves to the young one, and when that is full the old one goes.
+/// The last full tile of leaves, which nobody is likely to come back to, and all others by their place, in two
+/// generations: what is used moves to the young one, and when that is full the old one goes.
 #[derive(Default)]
 struct Kept {
+    leaves: Option<(Tile, Pyramid)>,
     young: HashMap<Tile, Pyramid>,
     old: HashMap<Tile, Pyramid>,
 }
@@ -209,6 +211,33 @@ impl Pyramid {
     }
 }
 
+impl Kept {
+    /// The tile, read where it is not kept.
+    fn tile(
+        &mut self,
+        tile: Tile,
+        read: impl FnOnce() -> Result<Vec<Hash>, LogError>,
+    ) -> Result<Option<&Pyramid>, LogError> {
+        if tile.kind() == TileKind::Hashes(0) && !tile.is_partial() {
+            if self.leaves.as_ref().is_none_or(|(kept, _)| *kept != tile) {
+                self.leaves = Some((tile, Pyramid::new(read()?)));
+            }
+            return Ok(self.leaves.as_ref().map(|(_, pyramid)| pyramid));
+        }
+        if !self.young.contains_key(&tile) {
+            let pyramid = match self.old.remove(&tile) {
+                Some(pyramid) => pyramid,
+                None => Pyramid::new(read()?),
+            };
+            if self.young.len() >= TILES_KEPT_MAX {
+                self.old = std::mem::take(&mut self.young);
+            }
+            self.young.insert(tile, pyramid);
+        }
+        Ok(self.young.get(&tile))
+    }
+}
+
 impl<'a, R: LogReader> TileHashes<'a, R> {
     /// The hashes of the tree of `size` entries behind this reader.
     pub fn new(reader: &'a R, size: u64) -> Self {
@@ -226,18 +255,8 @@ impl<R: LogReader> HashReader for TileHashes<'_, R> {
         let first = index.checked_mul(1 << within).ok_or_else(outside)?;
         let tile = Tile::containing(TileKind::Hashes(tile_level), first, self.size).ok_or_else(outside)?;
         let mut kept = self.kept.borrow_mut();
-        if !kept.young.contains_key(&tile) {
-            let pyramid = match kept.old.remove(&tile) {
-                Some(pyramid) => pyramid,
-                None => Pyramid::new(read_hashes(self.reader, tile)?),
-            };
-            if kept.young.len() >= TILES_KEPT_MAX {
-                kept.old = std::mem::take(&mut kept.young);
-            }
-            kept.young.insert(tile, pyramid);
-        }
         let place = usize::try_from((first % TILE_WIDTH) >> within).map_err(|_| outside())?;
-        let levels = kept.young.get(&tile).ok_or_else(outside)?;
+        let levels = kept.tile(tile, || read_hashes(self.reader, tile))?.ok_or_else(outside)?;
         let level = usize::try_from(within).ok().and_then(|within| levels.0.get(within));
         level.and_then(|level| level.get(place)).copied().ok_or_else(outside)
     }
