@@ -31,7 +31,7 @@ pub(crate) fn read(shared: &Arc<Shared>, from: u64, to: u64) -> Result<Vec<Vec<u
 }
 
 fn read_published(shared: &Shared, from: u64, to: u64) -> Result<Vec<Vec<u8>>, LedgerError> {
-    let reader = LogFolder::new(&shared.log_dir);
+    let reader = LogFolder::on(&shared.disk, &shared.log_dir);
     let size = shared.published().size;
     let mut entries = Vec::new();
     let mut next = from;
@@ -59,7 +59,7 @@ fn read_published(shared: &Shared, from: u64, to: u64) -> Result<Vec<Vec<u8>>, L
 /// The receipt of a published entry to the published head. Checked before it is handed out.
 pub(crate) fn receipt(shared: &Arc<Shared>, index: u64) -> Result<String, LedgerError> {
     let head = shared.published();
-    let reader = LogFolder::new(&shared.log_dir);
+    let reader = LogFolder::on(&shared.disk, &shared.log_dir);
     let make = || {
         let signed = SignedCheckpoint::parse(head.checkpoint.as_bytes())?;
         let hashes = TileHashes::new(&reader, head.size);
