@@ -8,7 +8,8 @@ use crate::report::Report;
 use crate::run::{self, Step};
 
 /// Debian packages, with the program or file that shows each to be there.
-const DEBIAN: [(&str, &str); 2] = [("curl", "/usr/bin/curl"), ("openssl", "/usr/bin/openssl")];
+const DEBIAN: [(&str, &str); 3] =
+    [("curl", "/usr/bin/curl"), ("openssl", "/usr/bin/openssl"), ("strace", "/usr/bin/strace")];
 
 /// Installs everything; skips, or errs with `CI=true`, what cannot be had.
 pub fn set_up(root: &Path, report: &mut Report) -> Result<(), String> {
