@@ -11,7 +11,7 @@ use killick_tlog::checkpoint::{Checkpoint, SignedCheckpoint};
 use killick_tlog::hash::leaf_hash;
 use killick_tlog::limits::NOTE_BYTES_MAX;
 use killick_tlog::note::{SignatureType, SignerKey};
-use killick_tlog::tile::{BundleEntries, CHECKPOINT_PATH, Tile, TileKind, append_entry};
+use killick_tlog::tile::{BundleEntries, CHECKPOINT_PATH, TileKind, append_entry};
 use killick_tlog::tree::{HashReader as _, TileTree};
 use killick_tlog::verify::{TileHashes, read_bundle, read_hashes};
 
@@ -63,10 +63,17 @@ pub(crate) fn open(disk: &Disk, config: &LedgerConfig, segment_bytes: usize) -> 
 
     let reader = LogFolder::on(disk, &config.log_dir);
     let damaged = |error: LogError| LedgerError::damaged(&config.log_dir, format!("{error}; {RESTORE}"));
-    let (tree, bundle) = read_edge(&reader, size).map_err(damaged)?;
+    let tree = TileTree::read(size, |tile| read_hashes(&reader, tile)).map_err(damaged)?;
     if published.as_ref().is_some_and(|published| published.root != tree.root()) {
-        return Err(damaged(LogError::Root { size }));
+        let tiles: Vec<_> =
+            tree.partial_tiles().iter().map(|(tile, _)| format!("`{}`", tile.path())).collect();
+        let problem = format!(
+            "its checkpoint of {size} entries names another root than its unfinished tiles have ({}); {RESTORE}",
+            tiles.join(", ")
+        );
+        return Err(LedgerError::damaged(&config.log_dir, problem));
     }
+    let bundle = read_unfinished_bundle(&reader, &tree, config)?;
     let mut folder = Folder::new(Disk::clone(disk), config.log_dir.clone(), tree, bundle);
 
     let mut entries: &[Vec<u8>] = &[];
@@ -127,12 +134,16 @@ fn check_agreement(
     published: Option<&Checkpoint>,
 ) -> Result<(), LedgerError> {
     let size = published.map_or(0, |published| published.size);
-    let tiles = config.log_dir.join("tile");
+    let (tiles, journal) = (config.log_dir.join("tile"), config.state_dir.join("journal"));
     let tiles = disk.kind(&tiles).map_err(|source| LedgerError::io("cannot read", &tiles, source))?;
     let problem = match (replay, published) {
         (None, None) if tiles.is_none() => return Ok(()),
-        (None, None) => "it has tiles, but no checkpoint, and there is no journal".to_owned(),
-        (None, Some(_)) => format!("it has a checkpoint of {size} entries, but there is no journal"),
+        (None, None) => {
+            format!("it has tiles, but no checkpoint, and there is no journal in {}", journal.display())
+        }
+        (None, Some(_)) => {
+            format!("it has a checkpoint of {size} entries, but there is no journal in {}", journal.display())
+        }
         (Some(replay), None) if replay.first > 0 => {
             format!("its checkpoint is missing, and the journal starts at entry {}", replay.first)
         }
@@ -164,21 +175,31 @@ fn read_checkpoint(disk: &Disk, folder: &Path, key: &SignerKey) -> Result<Option
     checkpoint.map(Some).map_err(|error| LedgerError::damaged(&path, format!("{error}; {}", mend(&error))))
 }
 
-/// The unfinished tiles of a tree of this size, and its unfinished entry bundle.
-fn read_edge(reader: &LogFolder, size: u64) -> Result<(TileTree, Vec<u8>), LogError> {
-    let tree = TileTree::read(size, |tile| read_hashes(reader, tile))?;
+/// The unfinished entry bundle of a tree whose root has been checked.
+fn read_unfinished_bundle(
+    reader: &LogFolder,
+    tree: &TileTree,
+    config: &LedgerConfig,
+) -> Result<Vec<u8>, LedgerError> {
+    let damaged = |problem: String| LedgerError::damaged(&config.log_dir, format!("{problem}; {RESTORE}"));
     let mut bundle = Vec::new();
     let last = tree.partial_tiles().into_iter().find(|(tile, _)| tile.kind() == TileKind::Hashes(0));
     if let Some((tile, leaves)) = last {
         let first = tile.index().saturating_mul(killick_tlog::tile::TILE_WIDTH);
-        let (bytes, _): (Vec<u8>, Tile) = read_bundle(reader, tile.of(TileKind::Entries))?;
+        let read = read_bundle(reader, tile.of(TileKind::Entries));
+        let (bytes, found) = read.map_err(|error| damaged(error.to_string()))?;
         let mut entries = BundleEntries::new(&bytes);
         for (index, leaf) in (first..).zip(leaves) {
             let entry = entries.next().and_then(Result::ok).filter(|entry| leaf_hash(entry) == leaf);
-            append_entry(&mut bundle, entry.ok_or(LogError::Inclusion(index))?)?;
+            let changed = || {
+                let (bundle, tile) = (found.path(), tile.path());
+                damaged(format!("entry {index} in `{bundle}` is not the one of `{tile}` and the checkpoint"))
+            };
+            append_entry(&mut bundle, entry.ok_or_else(changed)?)
+                .map_err(|error| damaged(error.to_string()))?;
         }
     }
-    Ok((tree, bundle))
+    Ok(bundle)
 }
 
 /// What binds a journal to its log: the hash of origin and key.
