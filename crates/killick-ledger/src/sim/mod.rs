@@ -33,7 +33,7 @@ use crate::fault::{Rule, with_broken};
 use crate::sim::run::{Tally, run};
 
 /// Crash points of an ordinary test run; `KILLICK_CRASH_POINTS` asks for more (`cargo xtask long crash`).
-const CRASH_POINTS: u64 = 30_000;
+const CRASH_POINTS: u64 = 20_000;
 /// Crash points within which each broken rule has to be found.
 const CONTROL_POINTS: u64 = 60_000;
 
