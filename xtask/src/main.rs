@@ -83,7 +83,7 @@ enum Task {
     Long {
         /// Which one
         name: long::Name,
-        /// Seconds a fuzz target, seconds of mutants, rounds of kill, or mutations of a log
+        /// Seconds a fuzz target, seconds of mutants, rounds of kill, mutations of a log, or crash points
         #[arg(long)]
         amount: Option<u64>,
     },

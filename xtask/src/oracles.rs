@@ -8,10 +8,11 @@ use crate::report::Report;
 use crate::run::{self, Step};
 
 /// Debian packages, with the program or file that shows each to be there.
-const DEBIAN: [(&str, &str); 5] = [
+const DEBIAN: [(&str, &str); 6] = [
     ("curl", "/usr/bin/curl"),
     ("openssl", "/usr/bin/openssl"),
     ("xxd", "/usr/bin/xxd"),
+    ("strace", "/usr/bin/strace"),
     ("golang-go", "/usr/bin/go"),
     ("golang-golang-x-mod-dev", "/usr/share/gocode/src/golang.org/x/mod"),
 ];

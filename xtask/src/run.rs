@@ -1,5 +1,6 @@
 //! Runs one step and says how long it took.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -63,6 +64,33 @@ pub fn run(root: &Path, report: &mut Report, step: &Step) -> Result<(), String> 
     }
     report.done(&step.name, started.elapsed());
     Ok(())
+}
+
+/// Runs the step and shows its output; of its lines, for each of `marks` the last one that holds it.
+pub fn last_lines(
+    root: &Path,
+    report: &mut Report,
+    step: &Step,
+    marks: &[&str],
+) -> Result<Vec<String>, String> {
+    report.heading(&step.name);
+    let started = Instant::now();
+    let failed = |error| format!("{}: cannot run `{}`: {error}", step.name, step.program);
+    let mut running = step.command(root).stdout(Stdio::piped()).spawn().map_err(failed)?;
+    let mut found: Vec<Option<String>> = marks.iter().map(|_| None).collect();
+    for line in running.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines()) {
+        let line = line.map_err(failed)?;
+        crate::report::line(&line);
+        for (found, _) in found.iter_mut().zip(marks).filter(|(_, mark)| line.contains(**mark)) {
+            *found = Some(line.clone());
+        }
+    }
+    let status = running.wait().map_err(failed)?;
+    if !status.success() {
+        return Err(format!("{}: failed ({status})", step.name));
+    }
+    report.done(&step.name, started.elapsed());
+    found.into_iter().zip(marks).map(|(line, mark)| line.ok_or(format!("no line says `{mark}`"))).collect()
 }
 
 /// Runs the step with its output kept back; the error holds it.

@@ -8,6 +8,7 @@ use killick_tlog::note::SignerKey;
 use killick_tlog::tree::{Growth, RightEdge};
 
 use crate::error::LedgerError;
+use crate::fault::{Rule, holds};
 use crate::journal::Journal;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, UNPUBLISHED_BYTES_MAX};
 use crate::recorded::Commit;
@@ -25,21 +26,28 @@ impl Committer {
     pub(crate) fn run(mut self) {
         let _stop = StopOnPanic(Arc::clone(&self.shared), "the committer");
         while let Some(batch) = self.shared.next_batch(BATCH_ENTRIES_MAX, BATCH_BYTES_MAX) {
-            let first = self.edge.size();
-            match self.commit(&batch) {
-                Ok(commit) => answer(first, batch, &commit),
-                // Before the batch is dropped: its waiters look for the reason.
-                Err(error) => self.shared.fail(&error.to_string()),
-            }
+            self.step(batch);
         }
         self.shared.finish_handoff();
+    }
+
+    /// Commits a batch and answers those who wait for it, or stops the ledger.
+    pub(crate) fn step(&mut self, batch: Vec<Pending>) {
+        let first = self.edge.size();
+        match self.commit(&batch) {
+            Ok(commit) => answer(first, batch, &commit),
+            // Before the batch is dropped: its waiters look for the reason.
+            Err(error) => self.shared.fail(&error.to_string()),
+        }
     }
 
     /// INVARIANT: no waiter is answered before its entry, and the keys of whom it is about, are durable. A failed write
     /// or sync is never tried again: what the disk holds is unknown until the journal is read anew.
     fn commit(&mut self, batch: &[Pending]) -> Result<Arc<Commit>, LedgerError> {
         let first = self.edge.size();
-        self.shared.subjects.flush()?;
+        if holds(Rule::KeysBeforeJournal) {
+            self.shared.subjects.flush()?;
+        }
         self.journal.append(first, batch.iter().map(|pending| &*pending.entry))?;
 
         let leaves: Vec<_> = batch.iter().map(|pending| pending.leaf).collect();

@@ -1,8 +1,6 @@
 //! Files that are on the disk when these functions return, and clear errors when they are not.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use killick_tlog::LogError;
@@ -11,79 +9,109 @@ use killick_tlog::tile::{CHECKPOINT_PATH, Tile};
 use killick_tlog::verify::LogReader;
 
 use crate::error::LedgerError;
+use crate::fault::{Rule, holds};
+use crate::storage::{Access, Disk, Kind, Storage, system_disk};
 
-/// Creates a folder and its parents, and makes them durable. `private` gives it, and only it, mode 0700.
-pub(crate) fn create_folder(path: &Path, private: bool) -> Result<(), LedgerError> {
-    let failed = |source| LedgerError::io("cannot create the folder", path, source);
-    if !path.is_dir() {
-        let mut missing: Vec<&Path> = path.ancestors().take_while(|parent| !parent.exists()).collect();
-        missing.retain(|parent| !parent.as_os_str().is_empty());
-        let mode = if private { 0o700 } else { 0o755 };
-        fs::DirBuilder::new().recursive(true).mode(mode).create(path).map_err(failed)?;
-        for folder in missing {
-            sync_folder(
-                folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")),
-            )?;
+/// Sees to it that a folder is there, and its parents, and makes their names durable. `private` gives it, and only it,
+/// mode 0700.
+pub(crate) fn create_folder(disk: &dyn Storage, path: &Path, private: bool) -> Result<(), LedgerError> {
+    let mode = if private { 0o700 } else { 0o755 };
+    let create = || {
+        make_folder(disk, path, mode)?;
+        if private { disk.set_mode(path, mode) } else { Ok(()) }
+    };
+    create().map_err(|source| LedgerError::io("cannot create the folder", path, source))
+}
+
+fn make_folder(disk: &dyn Storage, path: &Path, mode: u32) -> io::Result<()> {
+    let Some(parent) = path.parent() else { return Ok(()) };
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    match disk.kind(path)? {
+        // A process that was killed may have made it, and not yet have made its name durable.
+        Some(Kind::Folder) if holds(Rule::FoundFolderDurable) => match disk.sync_folder(parent) {
+            // Who may not read the parent has not made this folder.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
+            synced => synced,
+        },
+        Some(Kind::Folder) => Ok(()),
+        Some(_) => Err(ErrorKind::NotADirectory.into()),
+        None => {
+            make_folder(disk, parent, 0o755)?;
+            disk.make_folder(path, mode)?;
+            disk.sync_folder(parent)
         }
     }
-    if private {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(failed)?;
-    }
-    Ok(())
 }
 
 /// Makes the names in a folder durable.
-pub(crate) fn sync_folder(path: &Path) -> Result<(), LedgerError> {
-    let sync = || File::open(path)?.sync_all();
-    sync().map_err(|source| LedgerError::io("cannot make durable the folder", path, source))
+pub(crate) fn sync_folder(disk: &dyn Storage, path: &Path) -> Result<(), LedgerError> {
+    disk.sync_folder(path).map_err(|source| LedgerError::io("cannot make durable the folder", path, source))
 }
 
 /// Writes a file under another name, makes its bytes durable, and puts it in place. The name is durable once the
 /// folder is synced.
-pub(crate) fn replace_file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), LedgerError> {
+pub(crate) fn replace_file(
+    disk: &dyn Storage,
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+) -> Result<(), LedgerError> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".tmp");
     let temporary = path.with_file_name(name);
     let write = || {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary)?;
-        file.set_permissions(fs::Permissions::from_mode(mode))?;
-        file.write_all(bytes)?;
-        file.sync_data()?;
-        fs::rename(&temporary, path)
+        let file = match disk.create(&temporary, mode) {
+            // Left by a process that was killed. Never opened: it may be anything.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                disk.remove_file(&temporary)?;
+                disk.create(&temporary, mode)?
+            }
+            created => created?,
+        };
+        file.write_all_at(bytes, 0)?;
+        if holds(Rule::TileBytesBeforeName) {
+            file.sync()?;
+        }
+        Ok(())
     };
-    write().map_err(|source| LedgerError::io("cannot write", path, source))
+    write().map_err(|source| LedgerError::io("cannot write", &temporary, source))?;
+    disk.rename(&temporary, path).map_err(|source| LedgerError::io("cannot write", path, source))
 }
 
 /// A file's bytes; `None` if there is none. Errs on anything but a regular file of at most `bytes_max` bytes.
-pub(crate) fn read_file(path: &Path, bytes_max: usize) -> Result<Option<Vec<u8>>, LedgerError> {
+pub(crate) fn read_file(
+    disk: &dyn Storage,
+    path: &Path,
+    bytes_max: usize,
+) -> Result<Option<Vec<u8>>, LedgerError> {
     let failed = |source| LedgerError::io("cannot read", path, source);
-    // Asked before opening: to open a FIFO would wait for a writer.
-    match fs::metadata(path) {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound) => return Ok(None),
-        Err(error) => return Err(failed(error)),
-        Ok(metadata) if !metadata.is_file() => {
-            return Err(failed(std::io::Error::new(ErrorKind::InvalidInput, "it is not a regular file")));
-        }
-        Ok(_) => {}
-    }
-    let mut bytes = Vec::new();
-    let mut file = File::open(path).map_err(failed)?.take(bytes_max as u64 + 1);
-    file.read_to_end(&mut bytes).map_err(failed)?;
+    let file = match disk.open(path, Access::Read) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        file => file.map_err(failed)?,
+    };
+    let bytes = file.read_all(bytes_max).map_err(failed)?;
     if bytes.len() > bytes_max {
-        return Err(failed(std::io::Error::new(ErrorKind::InvalidData, "it is too large")));
+        return Err(failed(io::Error::new(ErrorKind::InvalidData, "it is too large")));
     }
     Ok(Some(bytes))
 }
 
 /// A log in a folder, for [`killick_tlog::verify::verify_log`].
 #[derive(Clone, Debug)]
-pub struct LogFolder(PathBuf);
+pub struct LogFolder {
+    disk: Disk,
+    path: PathBuf,
+}
 
 impl LogFolder {
     /// The log whose `checkpoint` is in this folder.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self(folder.into())
+        Self::on(&system_disk(), folder)
+    }
+
+    pub(crate) fn on(disk: &Disk, folder: impl Into<PathBuf>) -> Self {
+        Self { disk: Disk::clone(disk), path: folder.into() }
     }
 }
 
@@ -93,6 +121,6 @@ impl LogReader for LogFolder {
             Tile::parse(path)?;
         }
         let read = |error: LedgerError| LogError::Read { path: path.to_owned(), problem: error.to_string() };
-        read_file(&self.0.join(path), BUNDLE_BYTES_MAX).map_err(read)
+        read_file(&*self.disk, &self.path.join(path), BUNDLE_BYTES_MAX).map_err(read)
     }
 }

@@ -36,7 +36,7 @@ pub enum LedgerError {
         problem: String,
     },
     /// An operation on the disk failed.
-    #[error("{action} {path}: {source}")]
+    #[error("{action} {path}: {source}{}", mend(source))]
     Io {
         /// What was being done, e.g. `cannot write`.
         action: &'static str,
@@ -59,5 +59,24 @@ impl LedgerError {
 
     pub(crate) fn damaged(path: &std::path::Path, problem: impl Into<String>) -> Self {
         Self::Damaged { path: path.display().to_string(), problem: problem.into() }
+    }
+}
+
+/// What to do about it, where that can be told; starts with a semicolon.
+fn mend(source: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind;
+    match source.kind() {
+        ErrorKind::PermissionDenied => "; give it to the user that killick runs as",
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "; make room on the disk, then start again",
+        ErrorKind::ReadOnlyFilesystem => "; make the disk writable, then start again",
+        ErrorKind::InvalidInput
+        | ErrorKind::IsADirectory
+        | ErrorKind::NotADirectory
+        | ErrorKind::InvalidData => "; move it away and put back what a backup has in its place",
+        // `ErrorKind` has no stable name for a loop of links.
+        _ if source.raw_os_error() == Some(nix::errno::Errno::ELOOP as i32) => {
+            "; remove the link and put back what a backup has in its place"
+        }
+        _ => "",
     }
 }

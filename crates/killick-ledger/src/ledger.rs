@@ -17,11 +17,12 @@ use tokio::task::AbortHandle;
 
 use crate::committer::Committer;
 use crate::error::LedgerError;
-use crate::limits::SUBJECTS_MAX;
+use crate::limits::{SEGMENT_BYTES, SUBJECTS_MAX};
 use crate::privacy::Subjects;
 use crate::publish::Publisher;
 use crate::recorded::Submitted;
 use crate::shared::{Pending, Published, Shared};
+use crate::storage::system_disk;
 use crate::witnessed::{Asker, Witnessed};
 use crate::{read, recover};
 
@@ -124,11 +125,14 @@ impl Ledger {
 
     /// Recovers the log and starts its threads.
     fn run(config: LedgerConfig) -> Result<(Self, VerifierKey), LedgerError> {
-        let opened = recover::open(&config)?;
+        let disk = system_disk();
+        let lock = recover::lock(&disk, &config)?;
+        let opened = recover::open(&disk, &config, SEGMENT_BYTES)?;
         let key = opened.key.verifier().clone();
-        let subjects = Subjects::open(&config.state_dir)?;
+        let subjects = Subjects::open(&disk, &config.state_dir)?;
         let vkey = opened.key.verifier().to_string();
-        let shared = Shared::new(config.origin, vkey, config.build, config.log_dir, subjects, opened.head);
+        let shared =
+            Shared::new(config.origin, vkey, config.build, disk, config.log_dir, subjects, opened.head);
         let shared = Arc::new(shared);
         let segments = opened.journal.segments();
         let edge = opened.folder.tree().edge();
@@ -143,7 +147,7 @@ impl Ledger {
                 return Err(error);
             }
         };
-        let running = Mutex::new(Some(Running { committer, publisher, _lock: opened.lock }));
+        let running = Mutex::new(Some(Running { committer, publisher, _lock: lock }));
         let handle = Handle { shared, running, asking: Mutex::default() };
         Ok((Self { handle: Arc::new(handle), witnessed: Arc::default() }, key))
     }
@@ -249,10 +253,14 @@ impl Ledger {
     }
 
     /// Deletes the key of an agent or a person: what entries commit to about them can no longer be told by anyone. Every
-    /// proof stays valid. Whether there was a key.
+    /// proof stays valid. Whether there was a key. An error of the disk stops the log, as one of a commit does.
     pub async fn erase(&self, subject: &str) -> Result<bool, LedgerError> {
         let (shared, subject) = (Arc::clone(&self.handle.shared), subject.to_owned());
-        blocking(move || shared.subjects.erase(&subject)).await
+        blocking(move || {
+            let erased = shared.subjects.erase(&subject);
+            erased.inspect_err(|error| shared.fail(&error.to_string()))
+        })
+        .await
     }
 
     /// Makes commitments as entries of this log do, to check what an entry commits to.

@@ -12,6 +12,7 @@
 mod committer;
 mod disk;
 mod error;
+mod fault;
 mod journal;
 mod ledger;
 pub mod limits;
@@ -21,6 +22,9 @@ mod read;
 mod recorded;
 mod recover;
 mod shared;
+#[cfg(test)]
+mod sim;
+mod storage;
 mod witnessed;
 
 pub use disk::LogFolder;

@@ -15,6 +15,8 @@ pub const BATCH_BYTES_MAX: usize = 1024 * 1024;
 pub const SEGMENT_BYTES: usize = 8 * 1024 * 1024;
 /// Records of the journal start at multiples of this many bytes: no write touches the page of an acknowledged record.
 pub const RECORD_ALIGN: usize = 4_096;
+/// Bytes of one journal record: a full commit and its header.
+pub const RECORD_BYTES_MAX: usize = BATCH_BYTES_MAX + RECORD_ALIGN;
 /// Free segments that are kept for reuse.
 pub const SPARE_SEGMENTS_MAX: usize = 2;
 /// Longest time from the acknowledgement of an entry to its tiles and a checkpoint.

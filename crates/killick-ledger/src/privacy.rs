@@ -2,12 +2,11 @@
 //! that entry and field, which is derived from a random key of the subject. Erasing the subject's key leaves every
 //! entry and every proof valid, and makes its commitments meaningless to everyone.
 //!
-//! The keys lie in `subjects.keys`: records of 80 bytes, each the subject's hash, its key and a checksum. It is kept out
-//! of the log, and should be kept out of ordinary backups.
+//! The keys lie in `subjects.keys`: records of 80 bytes, each the subject's hash, its key and a checksum. The first is of
+//! no subject and is written with the file, so that a file without it is damaged, not new. It is kept out of the log,
+//! and should be kept out of ordinary backups.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -20,14 +19,21 @@ use zeroize::Zeroizing;
 
 use crate::disk::{read_file, replace_file, sync_folder};
 use crate::error::LedgerError;
+use crate::fault::{Rule, holds};
 use crate::limits::SUBJECTS_MAX;
+use crate::storage::{Access, Disk, StorageFile};
 
 const RECORD_BYTES: usize = 80;
 const FILE_BYTES_MAX: usize = RECORD_BYTES * 2 * SUBJECTS_MAX;
 /// Bytes of a pseudonym: beyond guessing, short in a list.
 const PSEUDONYM_BYTES: usize = 16;
 
+/// Said by a commit after an erasure that failed.
+const ERASURE_FAILED: &str = "subjects.keys could not be written anew";
+
 type Id = [u8; 32];
+/// The first record's: no subject's hash is all zeros.
+const HEADER_ID: Id = [0; 32];
 type Key = Zeroizing<[u8; 32]>;
 
 /// The keys of all subjects.
@@ -38,44 +44,75 @@ pub(crate) struct Subjects {
     file: Mutex<KeyFile>,
     /// Random bytes to derive keys from, should the system have none when they are needed: sealing cannot err.
     reserve: Key,
+    disk: Disk,
 }
 
 struct KeyFile {
+    disk: Disk,
     path: PathBuf,
-    file: File,
+    /// `None` after an erasure that failed: which of two files has the name is unknown then.
+    file: Option<Box<dyn StorageFile>>,
     length: u64,
 }
+
+const MEND: &str = "restore it from a backup, or remove it: what entries commit to about agents and people can then \
+                    no longer be told";
 
 impl Subjects {
     /// Reads the keys in this folder. A record cut off at the very end is left out: the entry that it was for was never
     /// acknowledged.
-    pub(crate) fn open(folder: &Path) -> Result<Self, LedgerError> {
+    pub(crate) fn open(disk: &Disk, folder: &Path) -> Result<Self, LedgerError> {
         let path = folder.join("subjects.keys");
-        let bytes = Zeroizing::new(read_file(&path, FILE_BYTES_MAX)?.unwrap_or_default());
+        let bytes = match read_file(&**disk, &path, FILE_BYTES_MAX)? {
+            Some(bytes) => Zeroizing::new(bytes),
+            None => {
+                let header = record(&HEADER_ID, &Key::default());
+                replace_file(&**disk, &path, &header, 0o600)?;
+                header
+            }
+        };
         let mut keys = HashMap::new();
         let mut length = 0;
-        let mut cut = false;
-        for record in bytes.chunks(RECORD_BYTES) {
-            match parse_record(record) {
-                Some(_) if cut => {
-                    let problem = "a record within it was changed; restore it from a backup";
-                    return Err(LedgerError::damaged(&path, problem));
-                }
+        let mut records = bytes.chunks(RECORD_BYTES).peekable();
+        while let Some(bytes) = records.next() {
+            match parse_record(bytes) {
                 Some((id, key)) => {
                     keys.insert(id, key);
                     length += RECORD_BYTES as u64;
                 }
-                None => cut = true,
+                // One is written at a time, and the file grows by it.
+                None if length > 0 && records.peek().is_none() => {}
+                None => {
+                    return Err(LedgerError::damaged(
+                        &path,
+                        format!("a record within it was changed; {MEND}"),
+                    ));
+                }
             }
         }
-        let file = open_file(&path)?;
-        sync_folder(folder)?;
+        if length == 0 {
+            return Err(LedgerError::damaged(&path, format!("it is empty; {MEND}")));
+        }
+        keys.remove(&HEADER_ID);
+        let opened = disk.open(&path, Access::Write);
+        let file = opened.map_err(|source| LedgerError::io("cannot open", &path, source))?;
+        // A process that was killed, or whose disk failed, may have left the last record in memory only.
+        let last = length - RECORD_BYTES as u64;
+        let start = usize::try_from(last).unwrap_or(usize::MAX);
+        let record = bytes.get(start..).unwrap_or_default();
+        if holds(Rule::FoundKeysDurable) {
+            let write = || {
+                file.write_all_at(record.get(..RECORD_BYTES).unwrap_or_default(), last)?;
+                file.sync()
+            };
+            write().map_err(|source| LedgerError::io("cannot write", &path, source))?;
+            sync_folder(&**disk, folder)?;
+        }
         let mut reserve = Zeroizing::new([0; 32]);
-        aws_lc_rs::rand::fill(&mut *reserve).map_err(|_| {
-            LedgerError::io("cannot draw random bytes for", &path, std::io::ErrorKind::Other.into())
-        })?;
-        let file = Mutex::new(KeyFile { path, file, length });
-        Ok(Self { keys: RwLock::new(keys), fresh: Mutex::default(), file, reserve })
+        let drawn = disk.draw(&mut *reserve);
+        drawn.map_err(|source| LedgerError::io("cannot draw random bytes for", &path, source))?;
+        let file = Mutex::new(KeyFile { disk: Disk::clone(disk), path, file: Some(file), length });
+        Ok(Self { keys: RwLock::new(keys), fresh: Mutex::default(), file, reserve, disk: Disk::clone(disk) })
     }
 
     /// Makes the keys of new subjects durable. Called by the committer before each commit: an entry's keys were made
@@ -89,11 +126,12 @@ impl Subjects {
         for id in fresh {
             let key = self.keys.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
             let Some(key) = key else { continue }; // erased meanwhile
-            let KeyFile { path, file, length } = &mut *file;
+            let KeyFile { path, file, length, .. } = &mut *file;
+            let Some(file) = file else { return Err(LedgerError::Stopped(ERASURE_FAILED.to_owned())) };
             // One at a time, so that only the last record can be cut off. New subjects are rare.
             let write = || {
                 file.write_all_at(&record(&id, &key), *length)?;
-                file.sync_data()
+                file.sync()
             };
             write().map_err(|source| LedgerError::io("cannot write", path, source))?;
             *length += RECORD_BYTES as u64;
@@ -101,23 +139,29 @@ impl Subjects {
         Ok(())
     }
 
-    /// Deletes a subject's key, from memory and from the file. Whether there was one.
+    /// Deletes a subject's key, from memory and from the file. Whether there was one. When it errs, no key can be
+    /// added any more.
     pub(crate) fn erase(&self, subject: &str) -> Result<bool, LedgerError> {
         let mut file = lock(&self.file);
-        let mut records = Zeroizing::new(Vec::new());
+        let mut records = record(&HEADER_ID, &Key::default());
         {
             let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
             if keys.remove(&id_of(subject)).is_none() {
                 return Ok(false);
             }
-            for (id, key) in &*keys {
+            let mut kept: Vec<_> = keys.iter().collect();
+            kept.sort_unstable_by_key(|(id, _)| **id);
+            for (id, key) in kept {
                 records.extend_from_slice(&record(id, key));
             }
         }
-        replace_file(&file.path, &records, 0o600)?;
-        sync_folder(file.path.parent().unwrap_or(Path::new(".")))?;
-        file.file = open_file(&file.path)?;
-        file.length = records.len() as u64;
+        let KeyFile { disk, path, file, length } = &mut *file;
+        *file = None;
+        replace_file(&**disk, path, &records, 0o600)?;
+        sync_folder(&**disk, path.parent().unwrap_or(Path::new(".")))?;
+        let opened = disk.open(path, Access::Write);
+        *file = Some(opened.map_err(|source| LedgerError::io("cannot open", path, source))?);
+        *length = records.len() as u64;
         Ok(true)
     }
 
@@ -141,7 +185,7 @@ impl Subjects {
             return key.clone();
         }
         let mut key = Zeroizing::new([0; 32]);
-        if aws_lc_rs::rand::fill(&mut *key).is_err() {
+        if self.disk.draw(&mut *key).is_err() {
             let reserve = hmac::Key::new(hmac::HMAC_SHA256, &*self.reserve);
             key.iter_mut().zip(hmac::sign(&reserve, &id).as_ref()).for_each(|(to, from)| *to = *from);
         }
@@ -192,11 +236,6 @@ fn parse_record(bytes: &[u8]) -> Option<(Id, Key)> {
     (*record(id, &key) == bytes).then_some((*id, key))
 }
 
-fn open_file(path: &Path) -> Result<File, LedgerError> {
-    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-    file.map_err(|source| LedgerError::io("cannot open", path, source))
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -204,11 +243,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::system_disk;
 
     #[test]
     fn commitments_survive_reopening_and_not_erasure() {
         let folder = tempfile::tempdir().unwrap();
-        let subjects = Subjects::open(folder.path()).unwrap();
+        let subjects = Subjects::open(&system_disk(), folder.path()).unwrap();
         let commitment = subjects.commit("alice", "id-1", "args", b"100 EUR");
         let pseudonym = subjects.pseudonym("alice");
         assert_ne!(commitment, subjects.commit("alice", "id-2", "args", b"100 EUR"));
@@ -216,13 +256,13 @@ mod tests {
         assert_ne!(commitment, subjects.commit("bob", "id-1", "args", b"100 EUR"));
         subjects.flush().unwrap();
 
-        let subjects = Subjects::open(folder.path()).unwrap();
+        let subjects = Subjects::open(&system_disk(), folder.path()).unwrap();
         assert_eq!(subjects.commit("alice", "id-1", "args", b"100 EUR"), commitment);
         assert_eq!(subjects.pseudonym("alice"), pseudonym);
         assert!(subjects.erase("alice").unwrap() && !subjects.erase("alice").unwrap());
         assert_eq!(subjects.count(), 1);
 
-        let subjects = Subjects::open(folder.path()).unwrap();
+        let subjects = Subjects::open(&system_disk(), folder.path()).unwrap();
         assert_ne!(subjects.commit("alice", "id-1", "args", b"100 EUR"), commitment);
         assert_ne!(subjects.pseudonym("alice"), pseudonym);
         assert_eq!(subjects.count(), 2);
@@ -231,7 +271,7 @@ mod tests {
     #[test]
     fn a_torn_tail_is_left_out_and_a_changed_middle_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        let subjects = Subjects::open(folder.path()).unwrap();
+        let subjects = Subjects::open(&system_disk(), folder.path()).unwrap();
         for subject in ["a", "b", "c"] {
             subjects.pseudonym(subject);
             subjects.flush().unwrap();
@@ -239,15 +279,15 @@ mod tests {
         let path = folder.path().join("subjects.keys");
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() - 7]).unwrap();
-        let subjects = Subjects::open(folder.path()).unwrap();
+        let subjects = Subjects::open(&system_disk(), folder.path()).unwrap();
         assert_eq!(subjects.count(), 2);
         subjects.pseudonym("d");
         subjects.flush().unwrap();
-        assert_eq!(Subjects::open(folder.path()).unwrap().count(), 3);
+        assert_eq!(Subjects::open(&system_disk(), folder.path()).unwrap().count(), 3);
 
         let mut changed = bytes.clone();
         changed[100] ^= 1;
         std::fs::write(&path, &changed).unwrap();
-        assert!(matches!(Subjects::open(folder.path()), Err(LedgerError::Damaged { .. })));
+        assert!(matches!(Subjects::open(&system_disk(), folder.path()), Err(LedgerError::Damaged { .. })));
     }
 }

@@ -15,12 +15,15 @@ use killick_tlog::tree::TileTree;
 use crate::committer::StopOnPanic;
 use crate::disk::{create_folder, read_file, replace_file, sync_folder};
 use crate::error::LedgerError;
+use crate::fault::{Rule, holds};
 use crate::journal::Segments;
 use crate::limits::{PUBLISH_BYTES, PUBLISH_WITHIN};
-use crate::shared::{Published, Shared};
+use crate::shared::{Handoff, Published, Shared};
+use crate::storage::Disk;
 
 /// The public folder, and the unfinished tiles at its end.
 pub(crate) struct Folder {
+    disk: Disk,
     path: PathBuf,
     tree: TileTree,
     /// The unfinished entry bundle.
@@ -34,8 +37,8 @@ pub(crate) struct Folder {
 impl Folder {
     /// The folder that holds this tree; `bundle` is its unfinished entry bundle. Both have been checked against the
     /// checkpoint.
-    pub(crate) fn new(path: PathBuf, tree: TileTree, bundle: Vec<u8>) -> Self {
-        Self { path, tree, bundle, written: BTreeSet::new(), folders: BTreeSet::new() }
+    pub(crate) fn new(disk: Disk, path: PathBuf, tree: TileTree, bundle: Vec<u8>) -> Self {
+        Self { disk, path, tree, bundle, written: BTreeSet::new(), folders: BTreeSet::new() }
     }
 
     pub(crate) const fn tree(&self) -> &TileTree {
@@ -50,15 +53,18 @@ impl Folder {
     ) -> Result<(), LedgerError> {
         let mut changed = BTreeSet::new();
         let mut full = Vec::new();
+        if !holds(Rule::CheckpointLast) {
+            replace_file(&*self.disk, &self.path.join(CHECKPOINT_PATH), checkpoint.as_bytes(), 0o644)?;
+        }
         for (entry, leaf) in entries {
             append_entry(&mut self.bundle, entry).map_err(|_| LedgerError::TooLarge(entry.len()))?;
             for (tile, hashes) in self.tree.push(leaf) {
                 if tile.kind() == TileKind::Hashes(0) {
                     let bundle = std::mem::take(&mut self.bundle);
-                    self.write_full(tile.of(TileKind::Entries), &bundle, &mut changed)?;
+                    self.write_once(tile.of(TileKind::Entries), &bundle, &mut changed)?;
                     full.push(tile.of(TileKind::Entries));
                 }
-                self.write_full(tile, &format_hashes(&hashes), &mut changed)?;
+                self.write_once(tile, &format_hashes(&hashes), &mut changed)?;
                 full.push(tile);
             }
         }
@@ -68,18 +74,20 @@ impl Folder {
             }
             if tile.kind() == TileKind::Hashes(0) {
                 let bundle = std::mem::take(&mut self.bundle);
-                self.write(tile.of(TileKind::Entries), &bundle, &mut changed)?;
+                self.write_once(tile.of(TileKind::Entries), &bundle, &mut changed)?;
                 self.bundle = bundle;
             }
-            self.write(tile, &format_hashes(&hashes), &mut changed)?;
+            self.write_once(tile, &format_hashes(&hashes), &mut changed)?;
             self.written.insert(tile);
         }
         // Deepest first: a folder's name is in its parent.
-        for folder in changed.iter().rev() {
-            sync_folder(folder)?;
+        for folder in changed.iter().rev().filter(|_| holds(Rule::TileNamesBeforeCheckpoint)) {
+            sync_folder(&*self.disk, folder)?;
         }
-        replace_file(&self.path.join(CHECKPOINT_PATH), checkpoint.as_bytes(), 0o644)?;
-        sync_folder(&self.path)?;
+        if holds(Rule::CheckpointLast) {
+            replace_file(&*self.disk, &self.path.join(CHECKPOINT_PATH), checkpoint.as_bytes(), 0o644)?;
+        }
+        sync_folder(&*self.disk, &self.path)?;
         self.drop_partial(&full);
         Ok(())
     }
@@ -91,7 +99,7 @@ impl Folder {
             name.push(".p");
             let name = PathBuf::from(name);
             self.folders.remove(&name);
-            if let Err(error) = std::fs::remove_dir_all(&name)
+            if let Err(error) = self.remove_folder(&name)
                 && error.kind() != std::io::ErrorKind::NotFound
             {
                 tracing::debug!(path = %name.display(), %error, "cannot remove partial tiles");
@@ -101,15 +109,22 @@ impl Folder {
         self.written.retain(|written| !same_place(written));
     }
 
-    /// INVARIANT: a full tile, once there, is never changed.
-    fn write_full(
+    fn remove_folder(&self, path: &Path) -> std::io::Result<()> {
+        for file in self.disk.list(path)? {
+            self.disk.remove_file(&file)?;
+        }
+        self.disk.remove_folder(path)
+    }
+
+    /// INVARIANT: a tile, full or partial, once there, is never changed: readers may have seen it.
+    fn write_once(
         &mut self,
         tile: Tile,
         bytes: &[u8],
         changed: &mut BTreeSet<PathBuf>,
     ) -> Result<(), LedgerError> {
         let path = self.path.join(tile.path());
-        match read_file(&path, BUNDLE_BYTES_MAX)? {
+        match read_file(&*self.disk, &path, BUNDLE_BYTES_MAX)? {
             None => self.write(tile, bytes, changed),
             // Written before a crash, and not under a checkpoint then.
             Some(found) if found == bytes => {
@@ -134,12 +149,12 @@ impl Folder {
         let parents = path.ancestors().skip(1).take_while(|parent| parent.starts_with(&self.path));
         let missing: Vec<_> =
             parents.filter(|parent| !self.folders.contains(*parent)).map(Path::to_owned).collect();
-        if let Some(deepest) = missing.first() {
-            create_folder(deepest, false)?;
-            self.folders.extend(missing);
+        for folder in missing.into_iter().rev() {
+            create_folder(&*self.disk, &folder, false)?;
+            self.folders.insert(folder);
         }
         changed.extend(path.parent().map(Path::to_owned));
-        replace_file(&path, bytes, 0o644)
+        replace_file(&*self.disk, &path, bytes, 0o644)
     }
 }
 
@@ -155,26 +170,31 @@ impl Publisher {
     pub(crate) fn run(mut self) {
         let _stop = StopOnPanic(Arc::clone(&self.shared), "the publisher");
         loop {
-            let mut handoff = self.shared.next_handoff(PUBLISH_WITHIN, PUBLISH_BYTES);
-            if self.shared.failure().is_some() {
-                return;
-            }
-            if let Some(head) = handoff.commits.pop()
-                && let Err(error) = self.publish(head, &handoff.entries)
-            {
-                self.shared.fail(&error.to_string());
-                return;
-            }
-            for request in handoff.requests {
-                let _ = request.send(());
-            }
-            if handoff.done {
+            let handoff = self.shared.next_handoff(PUBLISH_WITHIN, PUBLISH_BYTES);
+            if self.shared.failure().is_some() || !self.step(handoff) {
                 return;
             }
         }
     }
 
+    /// Publishes what was handed over. Whether more may come.
+    pub(crate) fn step(&mut self, mut handoff: Handoff) -> bool {
+        if let Some(head) = handoff.commits.pop()
+            && let Err(error) = self.publish(head, &handoff.entries)
+        {
+            self.shared.fail(&error.to_string());
+            return false;
+        }
+        for request in handoff.requests {
+            let _ = request.send(());
+        }
+        !handoff.done
+    }
+
     fn publish(&mut self, head: Published, entries: &[(Arc<[u8]>, Hash)]) -> Result<(), LedgerError> {
+        if !holds(Rule::PublishedBeforeReuse) {
+            self.segments.release(head.size)?;
+        }
         self.folder.publish(entries.iter().map(|(entry, leaf)| (&**entry, *leaf)), &head.checkpoint)?;
         let size = head.size;
         self.shared.set_published(head);

@@ -31,7 +31,7 @@ pub(crate) fn read(shared: &Arc<Shared>, from: u64, to: u64) -> Result<Vec<Vec<u
 }
 
 fn read_published(shared: &Shared, from: u64, to: u64) -> Result<Vec<Vec<u8>>, LedgerError> {
-    let reader = LogFolder::new(&shared.log_dir);
+    let reader = LogFolder::on(&shared.disk, &shared.log_dir);
     let size = shared.published().size;
     let mut entries = Vec::new();
     let mut next = from;
@@ -63,7 +63,7 @@ pub(crate) fn receipt(shared: &Arc<Shared>, index: u64) -> Result<String, Ledger
 
 /// The receipt of an entry to a head that is published and includes it. Checked before it is handed out.
 pub(crate) fn receipt_to(shared: &Arc<Shared>, index: u64, head: &Published) -> Result<String, LedgerError> {
-    let reader = LogFolder::new(&shared.log_dir);
+    let reader = LogFolder::on(&shared.disk, &shared.log_dir);
     let make = || {
         let signed = SignedCheckpoint::parse(head.checkpoint.as_bytes())?;
         let hashes = TileHashes::new(&reader, head.size);

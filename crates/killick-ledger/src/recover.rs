@@ -11,53 +11,70 @@ use killick_tlog::checkpoint::{Checkpoint, SignedCheckpoint};
 use killick_tlog::hash::leaf_hash;
 use killick_tlog::limits::NOTE_BYTES_MAX;
 use killick_tlog::note::{SignatureType, SignerKey};
-use killick_tlog::tile::{BundleEntries, CHECKPOINT_PATH, Tile, TileKind, append_entry};
+use killick_tlog::tile::{BundleEntries, CHECKPOINT_PATH, TileKind, append_entry};
 use killick_tlog::tree::{HashReader as _, TileTree};
 use killick_tlog::verify::{TileHashes, read_bundle, read_hashes};
 
 use crate::disk::{LogFolder, create_folder, read_file, sync_folder};
 use crate::error::LedgerError;
-use crate::journal::{Journal, Replay, replay};
+use crate::fault::{Rule, holds};
+use crate::journal::{Journal, JournalFolder, Replay, replay};
 use crate::ledger::LedgerConfig;
 use crate::publish::Folder;
 use crate::shared::Published;
+use crate::storage::{Disk, open_or_create_regular};
 
 const RESTORE: &str = "restore both folders from one backup, or start a new log under a new origin";
 
-/// A log that is in order, and locked.
+/// A log that is in order.
 pub(crate) struct Opened {
-    pub(crate) lock: File,
     pub(crate) key: SignerKey,
     pub(crate) journal: Journal,
     pub(crate) folder: Folder,
     pub(crate) head: Published,
 }
 
-/// Takes the lock, replays the journal over the tiles, and publishes what the last process had not.
-pub(crate) fn open(config: &LedgerConfig) -> Result<Opened, LedgerError> {
+/// Makes the folders, and takes the lock that is held while the log is open.
+pub(crate) fn lock(disk: &Disk, config: &LedgerConfig) -> Result<File, LedgerError> {
+    create_folders(disk, config)?;
+    take_lock(&config.state_dir)
+}
+
+fn create_folders(disk: &Disk, config: &LedgerConfig) -> Result<(), LedgerError> {
+    create_folder(&**disk, &config.state_dir, true)?;
+    create_folder(&**disk, &config.log_dir, false)?;
+    create_folder(&**disk, &config.state_dir.join("journal"), true)
+}
+
+/// Replays the journal over the tiles, and publishes what the last process had not. The lock is held.
+pub(crate) fn open(disk: &Disk, config: &LedgerConfig, segment_bytes: usize) -> Result<Opened, LedgerError> {
     let key =
         SignerKey::from_seed(&config.origin, SignatureType::Ed25519, &config.seed).map_err(|error| {
             LedgerError::damaged(&config.log_dir, format!("its origin or key cannot be used: {error}"))
         })?;
-    create_folder(&config.state_dir, true)?;
-    create_folder(&config.log_dir, false)?;
-    let journal_dir = config.state_dir.join("journal");
-    create_folder(&journal_dir, true)?;
-    let lock = take_lock(&config.state_dir)?;
+    create_folders(disk, config)?;
+    let path = config.state_dir.join("journal");
+    let journal = JournalFolder { disk: Disk::clone(disk), path, log: identity(&key), segment_bytes };
 
-    let log = identity(&key);
-    let replay = replay(&journal_dir, &log)?;
-    let published = read_checkpoint(&config.log_dir, &key)?;
+    let replay = replay(&journal)?;
+    let published = read_checkpoint(disk, &config.log_dir, &key)?;
     let size = published.as_ref().map_or(0, |published| published.size);
-    check_agreement(config, replay.as_ref(), published.as_ref())?;
+    check_agreement(disk, config, replay.as_ref(), published.as_ref())?;
 
-    let reader = LogFolder::new(&config.log_dir);
+    let reader = LogFolder::on(disk, &config.log_dir);
     let damaged = |error: LogError| LedgerError::damaged(&config.log_dir, format!("{error}; {RESTORE}"));
-    let (tree, bundle) = read_edge(&reader, size).map_err(damaged)?;
+    let tree = TileTree::read(size, |tile| read_hashes(&reader, tile)).map_err(damaged)?;
     if published.as_ref().is_some_and(|published| published.root != tree.root()) {
-        return Err(damaged(LogError::Root { size }));
+        let tiles: Vec<_> =
+            tree.partial_tiles().iter().map(|(tile, _)| format!("`{}`", tile.path())).collect();
+        let problem = format!(
+            "its checkpoint of {size} entries names another root than its unfinished tiles have ({}); {RESTORE}",
+            tiles.join(", ")
+        );
+        return Err(LedgerError::damaged(&config.log_dir, problem));
     }
-    let mut folder = Folder::new(config.log_dir.clone(), tree, bundle);
+    let bundle = read_unfinished_bundle(&reader, &tree, config)?;
+    let mut folder = Folder::new(Disk::clone(disk), config.log_dir.clone(), tree, bundle);
 
     let mut entries: &[Vec<u8>] = &[];
     if let Some(replay) = &replay {
@@ -72,11 +89,18 @@ pub(crate) fn open(config: &LedgerConfig) -> Result<Opened, LedgerError> {
             }
         }
         entries = new;
+        if !entries.is_empty() && holds(Rule::ReplayedBeforeSigned) {
+            replay.make_durable(&journal)?;
+        }
+    }
+    // The checkpoint, too, may be there in memory only, if a process was killed before it had synced its name.
+    if holds(Rule::FoundCheckpointDurable) {
+        sync_folder(&**disk, &config.log_dir)?;
     }
     let head = publish_rest(&mut folder, &key, entries, published)?;
-    let journal = Journal::start(&journal_dir, log, replay)?;
+    let journal = Journal::start(journal, replay)?;
     journal.segments().release(head.size)?;
-    Ok(Opened { lock, key, journal, folder, head })
+    Ok(Opened { key, journal, folder, head })
 }
 
 /// The tree over the journal's rest, signed and published; the published head as it is where there is no rest.
@@ -104,15 +128,22 @@ fn publish_rest(
 
 /// Whether the sizes fit: the journal reaches at least as far as the checkpoint, and starts no later.
 fn check_agreement(
+    disk: &Disk,
     config: &LedgerConfig,
     replay: Option<&Replay>,
     published: Option<&Checkpoint>,
 ) -> Result<(), LedgerError> {
     let size = published.map_or(0, |published| published.size);
+    let (tiles, journal) = (config.log_dir.join("tile"), config.state_dir.join("journal"));
+    let tiles = disk.kind(&tiles).map_err(|source| LedgerError::io("cannot read", &tiles, source))?;
     let problem = match (replay, published) {
-        (None, None) if !config.log_dir.join("tile").exists() => return Ok(()),
-        (None, None) => "it has tiles, but no checkpoint, and there is no journal".to_owned(),
-        (None, Some(_)) => format!("it has a checkpoint of {size} entries, but there is no journal"),
+        (None, None) if tiles.is_none() => return Ok(()),
+        (None, None) => {
+            format!("it has tiles, but no checkpoint, and there is no journal in {}", journal.display())
+        }
+        (None, Some(_)) => {
+            format!("it has a checkpoint of {size} entries, but there is no journal in {}", journal.display())
+        }
         (Some(replay), None) if replay.first > 0 => {
             format!("its checkpoint is missing, and the journal starts at entry {}", replay.first)
         }
@@ -130,9 +161,9 @@ fn check_agreement(
     Err(LedgerError::damaged(&config.log_dir, format!("{problem}; {RESTORE}")))
 }
 
-fn read_checkpoint(folder: &Path, key: &SignerKey) -> Result<Option<Checkpoint>, LedgerError> {
+fn read_checkpoint(disk: &Disk, folder: &Path, key: &SignerKey) -> Result<Option<Checkpoint>, LedgerError> {
     let path = folder.join(CHECKPOINT_PATH);
-    let Some(note) = read_file(&path, NOTE_BYTES_MAX)? else { return Ok(None) };
+    let Some(note) = read_file(&**disk, &path, NOTE_BYTES_MAX)? else { return Ok(None) };
     let checkpoint = SignedCheckpoint::parse(&note).and_then(|signed| signed.verify(key.verifier()).cloned());
     let mend = |error: &LogError| match error {
         LogError::Origin { .. } => "give the origin that the log was made with",
@@ -144,21 +175,31 @@ fn read_checkpoint(folder: &Path, key: &SignerKey) -> Result<Option<Checkpoint>,
     checkpoint.map(Some).map_err(|error| LedgerError::damaged(&path, format!("{error}; {}", mend(&error))))
 }
 
-/// The unfinished tiles of a tree of this size, and its unfinished entry bundle.
-fn read_edge(reader: &LogFolder, size: u64) -> Result<(TileTree, Vec<u8>), LogError> {
-    let tree = TileTree::read(size, |tile| read_hashes(reader, tile))?;
+/// The unfinished entry bundle of a tree whose root has been checked.
+fn read_unfinished_bundle(
+    reader: &LogFolder,
+    tree: &TileTree,
+    config: &LedgerConfig,
+) -> Result<Vec<u8>, LedgerError> {
+    let damaged = |problem: String| LedgerError::damaged(&config.log_dir, format!("{problem}; {RESTORE}"));
     let mut bundle = Vec::new();
     let last = tree.partial_tiles().into_iter().find(|(tile, _)| tile.kind() == TileKind::Hashes(0));
     if let Some((tile, leaves)) = last {
         let first = tile.index().saturating_mul(killick_tlog::tile::TILE_WIDTH);
-        let (bytes, _): (Vec<u8>, Tile) = read_bundle(reader, tile.of(TileKind::Entries))?;
+        let read = read_bundle(reader, tile.of(TileKind::Entries));
+        let (bytes, found) = read.map_err(|error| damaged(error.to_string()))?;
         let mut entries = BundleEntries::new(&bytes);
         for (index, leaf) in (first..).zip(leaves) {
             let entry = entries.next().and_then(Result::ok).filter(|entry| leaf_hash(entry) == leaf);
-            append_entry(&mut bundle, entry.ok_or(LogError::Inclusion(index))?)?;
+            let changed = || {
+                let (bundle, tile) = (found.path(), tile.path());
+                damaged(format!("entry {index} in `{bundle}` is not the one of `{tile}` and the checkpoint"))
+            };
+            append_entry(&mut bundle, entry.ok_or_else(changed)?)
+                .map_err(|error| damaged(error.to_string()))?;
         }
     }
-    Ok((tree, bundle))
+    Ok(bundle)
 }
 
 /// What binds a journal to its log: the hash of origin and key.
@@ -172,8 +213,7 @@ fn identity(key: &SignerKey) -> [u8; 32] {
 fn take_lock(state_dir: &Path) -> Result<File, LedgerError> {
     let path = state_dir.join("lock");
     let failed = |source| LedgerError::io("cannot lock", &path, source);
-    let mut file =
-        File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+    let mut file = open_or_create_regular(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
@@ -186,13 +226,12 @@ fn take_lock(state_dir: &Path) -> Result<File, LedgerError> {
         }
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
+    // For people to read: what a crash leaves of it is of no matter.
     let write = |file: &mut File| {
         file.set_len(0)?;
         file.rewind()?;
-        writeln!(file, "{}", std::process::id())?;
-        file.sync_all()
+        writeln!(file, "{}", std::process::id())
     };
     write(&mut file).map_err(failed)?;
-    sync_folder(state_dir)?;
     Ok(file)
 }

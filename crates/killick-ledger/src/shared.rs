@@ -12,6 +12,7 @@ use crate::error::LedgerError;
 use crate::limits::{QUEUE_BYTES_MAX, QUEUE_ENTRIES_MAX};
 use crate::privacy::Subjects;
 use crate::recorded::Commit;
+use crate::storage::Disk;
 
 /// Said to whoever submits after `close`.
 const CLOSED: &str = "it was closed";
@@ -20,6 +21,7 @@ pub(crate) struct Shared {
     pub(crate) origin: String,
     pub(crate) vkey: String,
     pub(crate) build: String,
+    pub(crate) disk: Disk,
     pub(crate) log_dir: PathBuf,
     pub(crate) subjects: Subjects,
     queue: Mutex<Queue>,
@@ -85,6 +87,7 @@ impl Shared {
         origin: String,
         vkey: String,
         build: String,
+        disk: Disk,
         log_dir: PathBuf,
         subjects: Subjects,
         published: Published,
@@ -94,6 +97,7 @@ impl Shared {
             origin,
             vkey,
             build,
+            disk,
             log_dir,
             subjects,
             queue: Mutex::default(),

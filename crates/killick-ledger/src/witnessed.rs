@@ -302,10 +302,11 @@ impl Asker {
 
     /// Writes the head and its cosignatures into the folder.
     async fn publish(&self, tally: &Tally) -> Result<(), LedgerError> {
-        let (log_dir, note) = (self.shared.log_dir.clone(), tally.note().to_owned());
+        let (shared, note) = (Arc::clone(&self.shared), tally.note().to_owned());
         let write = move || {
-            replace_file(&log_dir.join(WITNESSED_PATH), note.as_bytes(), 0o644)?;
-            sync_folder(&log_dir)
+            let (disk, log_dir) = (&*shared.disk, &shared.log_dir);
+            replace_file(disk, &log_dir.join(WITNESSED_PATH), note.as_bytes(), 0o644)?;
+            sync_folder(disk, log_dir)
         };
         let written = tokio::task::spawn_blocking(write).await;
         written.unwrap_or_else(|error| Err(LedgerError::Stopped(error.to_string())))?;
@@ -330,7 +331,7 @@ fn read_witnessed(
     key: &VerifierKey,
 ) -> Result<Option<(SignedCheckpoint, Arc<str>)>, LedgerError> {
     let path = shared.log_dir.join(WITNESSED_PATH);
-    let Some(note) = read_file(&path, NOTE_BYTES_MAX)? else { return Ok(None) };
+    let Some(note) = read_file(&*shared.disk, &path, NOTE_BYTES_MAX)? else { return Ok(None) };
     let damaged = |problem: String| LedgerError::damaged(&path, format!("{problem}; {DELETE}"));
     let signed = SignedCheckpoint::parse(&note).map_err(|error| damaged(error.to_string()))?;
     let head = signed.verify(key).map_err(|error| damaged(error.to_string()))?;

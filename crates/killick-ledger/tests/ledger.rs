@@ -368,6 +368,27 @@ async fn files_in_the_way_are_named() {
     assert!(open_error(config(folder.path())).await.contains("not a regular file"));
 }
 
+#[tokio::test]
+async fn what_lies_under_a_temporary_name_is_removed_and_never_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let (temporary, other) = (folder.path().join("log/.checkpoint.tmp"), folder.path().join("other"));
+    std::fs::write(&other, "somebody's").unwrap();
+    open(folder.path()).await.close().await.unwrap();
+    for link in [true, false] {
+        if link {
+            std::os::unix::fs::symlink(&other, &temporary).unwrap();
+        } else {
+            assert!(std::process::Command::new("mkfifo").arg(&temporary).status().unwrap().success());
+        }
+        let ledger = open(folder.path()).await;
+        ledger.submit(Text("a".to_owned())).unwrap().durable().await.unwrap();
+        ledger.close().await.unwrap(); // and does not wait for a reader of the FIFO
+        assert!(!temporary.exists());
+    }
+    assert_eq!(std::fs::read_to_string(&other).unwrap(), "somebody's");
+    assert_eq!(verify(folder.path(), None).unwrap().0.size, 3);
+}
+
 /// The last record of the newest segment that has any: path, offset, length.
 fn last_record(folder: &Path) -> (PathBuf, usize, Vec<u8>) {
     let mut segments: Vec<_> = std::fs::read_dir(folder.join("log-state/journal"))
