@@ -6,6 +6,7 @@
 
 mod api;
 mod console;
+pub mod drawing;
 mod explain;
 mod fleet;
 mod guard;

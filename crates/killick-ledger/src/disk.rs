@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use killick_tlog::LogError;
 use killick_tlog::limits::BUNDLE_BYTES_MAX;
-use killick_tlog::tile::{CHECKPOINT_PATH, Tile};
+use killick_tlog::tile::{CHECKPOINT_PATH, Tile, WITNESSED_PATH};
 use killick_tlog::verify::LogReader;
 
 use crate::error::LedgerError;
@@ -117,7 +117,7 @@ impl LogFolder {
 
 impl LogReader for LogFolder {
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, LogError> {
-        if path != CHECKPOINT_PATH {
+        if !matches!(path, CHECKPOINT_PATH | WITNESSED_PATH) {
             Tile::parse(path)?;
         }
         let read = |error: LedgerError| LogError::Read { path: path.to_owned(), problem: error.to_string() };

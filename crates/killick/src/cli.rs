@@ -62,6 +62,15 @@ pub enum Command {
     /// Capabilities: grant, read, explain, narrow
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Answer an auditor: which effect, by which agent, with what right, for whom, from which model; from the files alone
+    Trace {
+        /// An entry's index, a receipt's file, or a request's id
+        #[arg(value_name = "INDEX|RECEIPT|REQUEST-ID")]
+        what: String,
+        /// Draw it too
+        #[arg(long, value_name = "FILE")]
+        svg: Option<PathBuf>,
+    },
     /// The installation's own keys
     #[command(subcommand)]
     Keys(KeysCommand),

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use killick_ledger::LogFolder;
 use killick_tlog::LogError;
 use killick_tlog::limits::{BUNDLE_BYTES_MAX, NOTE_BYTES_MAX};
-use killick_tlog::tile::{CHECKPOINT_PATH, TILE_WIDTH, Tile, TileKind};
+use killick_tlog::tile::{CHECKPOINT_PATH, TILE_WIDTH, Tile, TileKind, WITNESSED_PATH};
 use killick_tlog::verify::LogReader;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -186,7 +186,7 @@ impl Server {
 impl LogReader for Server {
     fn read(&self, path: &str) -> Result<Option<Vec<u8>>, LogError> {
         let bytes_max = match path {
-            CHECKPOINT_PATH => NOTE_BYTES_MAX,
+            CHECKPOINT_PATH | WITNESSED_PATH => NOTE_BYTES_MAX,
             tile => match Tile::parse(tile)?.kind() {
                 TileKind::Hashes(_) => TILE_BYTES,
                 TileKind::Entries => BUNDLE_BYTES_MAX,

@@ -55,6 +55,7 @@ fn run(cli: Cli) -> Outcome {
         Command::Up(args) => block_on(commands::up::run(&folder, ui, &args)),
         Command::Config(command) => commands::config::run(&folder, ui, &command),
         Command::Catalogue(command) => block_on(commands::catalogue::run(&folder, ui, &command)),
+        Command::Trace { what, svg } => commands::trace::run(&folder, ui, &what, svg.as_deref()),
         Command::Keys(command) => commands::keys::run(&folder, ui, &command),
         Command::Capability(command) => block_on(commands::capability::run(&folder, ui, &command)),
         Command::Policy(command) => commands::policy::run(&folder, ui, &command),

@@ -5,21 +5,15 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use maud::{Markup, html};
+use maud::html;
 use serde_json::Value;
 
 use super::{Page, agent_link, plain_problem, shown, shown_to, time, verdict};
 use crate::api::Story;
 use crate::console::Sources;
+use crate::drawing::{Node, drawing};
 use crate::fleet::short_name;
 use crate::limits::TRACE_HOLDERS_MAX;
-
-const WIDTH: usize = 176;
-const GAP: usize = 44;
-const HEIGHT: usize = 66;
-const ROW_GAP: usize = 34;
-/// Boxes of one row: what a common screen shows without scrolling.
-const ROW: usize = 5;
 
 pub(crate) async fn page(State(sources): State<Arc<Sources>>, Path(index): Path<u64>) -> Response {
     let fleet = (sources.fleet)().await;
@@ -87,26 +81,10 @@ fn shown_lines(text: &str) -> String {
     text.lines().take(2_000).map(|line| shown_to(line, 2_400)).collect::<Vec<_>>().join("\n")
 }
 
-/// A box of the drawing.
-struct Node {
-    role: &'static str,
-    label: String,
-    note: String,
-    class: &'static str,
-    /// Whether the way to the next box is cut.
-    cut: bool,
-}
-
 fn nodes(story: &Story, given: &str) -> Vec<Node> {
     let entry = &story.entry;
     let text = |name: &str| entry.get(name).and_then(Value::as_str);
-    let node = |role, label: &str, note: &str, class| Node {
-        role,
-        label: label.to_owned(),
-        note: note.to_owned(),
-        class,
-        cut: false,
-    };
+    let node = Node::new;
     let mut nodes = Vec::new();
     if let Some(principal) = text("principal") {
         nodes.push(node("for", principal, "principal (pseudonym)", ""));
@@ -156,71 +134,4 @@ fn nodes(story: &Story, given: &str) -> Vec<Node> {
         });
     }
     nodes
-}
-
-/// The boxes in rows, each row from left to right, an elbow from the end of one to the beginning of the next.
-fn drawing(nodes: &[Node]) -> Markup {
-    let rows = nodes.len().div_ceil(ROW);
-    let width = nodes.len().min(ROW) * (WIDTH + GAP) - GAP + 4;
-    let height = rows * (HEIGHT + ROW_GAP) - ROW_GAP + 4;
-    html! {
-        svg xmlns="http://www.w3.org/2000/svg" role="img" width=(width) height=(height) viewBox={ "0 0 " (width) " " (height) }
-            aria-label="from whom the call came, what was decided and what came of it" {
-            @for (position, node) in nodes.iter().enumerate() {
-                @let x = 2 + (position % ROW) * (WIDTH + GAP);
-                @let y = 2 + (position / ROW) * (HEIGHT + ROW_GAP);
-                g class=(node.class) {
-                    title { (node.role) ": " (shown(&node.label)) " " (shown(&node.note)) }
-                    rect x=(x) y=(y) width=(WIDTH) height=(HEIGHT) rx="9" {}
-                    text.role x=(x + 12) y=(y + 18) { (node.role) }
-                    text x=(x + 12) y=(y + 37) { (shown_to(&node.label, 20)) }
-                    text.note x=(x + 12) y=(y + 54) { (shown_to(&node.note, 22)) }
-                }
-                @if position + 1 < nodes.len() {
-                    @let (line, head) = arrow(x, y, position % ROW + 1 == ROW);
-                    path class=(if node.cut { "cut" } else { "" }) d=(line) {}
-                    @if !node.cut { path.head d=(head) {} }
-                }
-            }
-        }
-    }
-}
-
-/// The line from a box at (`x`, `y`) to the next one, and its head.
-fn arrow(x: usize, y: usize, ends_row: bool) -> (String, String) {
-    if ends_row {
-        let (from, to, middle) = (x + WIDTH / 2, 2 + WIDTH / 2, y + HEIGHT + ROW_GAP / 2);
-        let end = y + HEIGHT + ROW_GAP - 9;
-        return (
-            format!("M{from} {} V{middle} H{to} V{end}", y + HEIGHT + 3),
-            format!("M{} {end} l5 9 l5 -9 z", to - 5),
-        );
-    }
-    let (from, middle) = (x + WIDTH + 4, y + HEIGHT / 2);
-    (
-        format!("M{from} {middle} H{}", from + GAP - 14),
-        format!("M{} {} l9 5 l-9 5 z", from + GAP - 15, middle - 5),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_number_of_boxes_stays_on_the_canvas() {
-        for count in 1..=40 {
-            let make = |_| Node { role: "r", label: "l".into(), note: String::new(), class: "", cut: false };
-            let nodes: Vec<Node> = (0..count).map(make).collect();
-            let svg = drawing(&nodes).into_string();
-            assert_eq!(svg.matches("<rect").count(), count);
-            assert_eq!(svg.matches("path class=\"head\"").count(), count - 1);
-            let number = |name: &str| -> usize {
-                svg.split(&format!(" {name}=\"")).nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
-            };
-            let y_last =
-                svg.rsplit(" y=\"").nth(3).unwrap().split('"').next().unwrap().parse::<usize>().unwrap();
-            assert!(y_last + HEIGHT < number("height"), "{count}");
-        }
-    }
 }

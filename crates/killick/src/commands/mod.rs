@@ -18,5 +18,6 @@ pub mod run;
 pub mod signature;
 pub mod status;
 pub mod token;
+pub mod trace;
 pub mod up;
 pub mod witness;
