@@ -12,14 +12,22 @@ const DEBIAN: [(&str, &str); 2] = [("curl", "/usr/bin/curl"), ("openssl", "/usr/
 
 /// Installs everything; skips, or errs with `CI=true`, what cannot be had.
 pub fn set_up(root: &Path, report: &mut Report) -> Result<(), String> {
-    debian(root, report)?;
+    debian(root, report, &DEBIAN)?;
     python_packages(root, report)?;
     node_packages(root, report)
 }
 
-fn debian(root: &Path, report: &mut Report) -> Result<(), String> {
+/// What `bench ledger` alone needs: PostgreSQL, to measure beside it.
+const DEBIAN_BENCH: [(&str, &str); 1] = [("postgresql", "/usr/lib/postgresql")];
+
+/// Installs what a bench is measured beside; skips, or errs with `CI=true`, what cannot be had.
+pub fn set_up_bench(root: &Path, report: &mut Report) -> Result<(), String> {
+    debian(root, report, &DEBIAN_BENCH)
+}
+
+fn debian(root: &Path, report: &mut Report, packages: &[(&str, &str)]) -> Result<(), String> {
     let missing: Vec<&str> =
-        DEBIAN.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(package, _)| *package).collect();
+        packages.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(package, _)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }
