@@ -31,7 +31,8 @@ impl Floor {
             self.0.sync_data().unwrap();
             histogram.record(write.elapsed().as_micros().max(1) as u64).unwrap();
             // Each write has pages of its own, as the journal's records have.
-            offset = (offset + bytes.next_multiple_of(4_096) as u64) % (FILE_BYTES - bytes) as u64 / 4_096 * 4_096;
+            offset =
+                (offset + bytes.next_multiple_of(4_096) as u64) % (FILE_BYTES - bytes) as u64 / 4_096 * 4_096;
         }
         histogram
     }

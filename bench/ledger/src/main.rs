@@ -65,7 +65,14 @@ impl Bench {
         self.bounded(name, peer, load, self.entries.max(self.within.as_secs() * OPEN_RATE), self.within)
     }
 
-    fn bounded(&mut self, name: &str, peer: &impl Peer, load: Load, entries: u64, within: Duration) -> Measured {
+    fn bounded(
+        &mut self,
+        name: &str,
+        peer: &impl Peer,
+        load: Load,
+        entries: u64,
+        within: Duration,
+    ) -> Measured {
         let measured = run(&self.runtime, peer, load, entries, within);
         let mut run = json!({
             "peer": name, "load": load.name(), "rps": measured.rps().round(), "entries": measured.entries,
@@ -124,7 +131,12 @@ fn main() {
     if !arguments.alone {
         measure_sqlite(&mut bench, folder.path());
         if let Some(theirs) = measure_postgres(&mut bench, &runtime, folder.path()) {
-            goals.push(goal("entries/s at 512 callers, as a multiple of PostgreSQL's", "least", 10.0, at_512 / theirs));
+            goals.push(goal(
+                "entries/s at 512 callers, as a multiple of PostgreSQL's",
+                "least",
+                10.0,
+                at_512 / theirs,
+            ));
         } else {
             println!("PostgreSQL is not installed: cargo xtask setup");
         }
@@ -163,11 +175,26 @@ fn measure_ledger(
     let peak = bench.bounded("killick", &log, PEAK, arguments.entries, Duration::from_secs(3_600));
     goals.push(goal("durable 512-byte entries/s at the peak", "least", 400_000.0, peak.rps()));
     let median = (before + after) / 2.0;
-    goals.push(goal("p50 at 5,000/s, as a multiple of the raw fdatasync median", "most", 2.5, open.p50 as f64 / median));
+    goals.push(goal(
+        "p50 at 5,000/s, as a multiple of the raw fdatasync median",
+        "most",
+        2.5,
+        open.p50 as f64 / median,
+    ));
     let [_, second, _, last] = peak.rss_bytes;
-    goals.push(goal("resident MiB at the peak, bounded", "most", 512.0, *peak.rss_bytes.iter().max().unwrap() as f64 / 1_048_576.0));
+    goals.push(goal(
+        "resident MiB at the peak, bounded",
+        "most",
+        512.0,
+        *peak.rss_bytes.iter().max().unwrap() as f64 / 1_048_576.0,
+    ));
     if second > 0 && last > 0 {
-        goals.push(goal("resident bytes in the last quarter beside the second", "most", 1.1, last as f64 / second as f64));
+        goals.push(goal(
+            "resident bytes in the last quarter beside the second",
+            "most",
+            1.1,
+            last as f64 / second as f64,
+        ));
     }
     let size = log.0.size();
     runtime.block_on(log.0.close()).unwrap();

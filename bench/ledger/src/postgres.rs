@@ -98,7 +98,11 @@ impl Server {
         let mut connections = Vec::new();
         for number in 0..callers.clamp(1, CONNECTIONS_MAX) {
             let mut config = Config::new();
-            config.host_path(self.socket.path()).user("bench").dbname("postgres").connect_timeout(Duration::from_secs(60));
+            config
+                .host_path(self.socket.path())
+                .user("bench")
+                .dbname("postgres")
+                .connect_timeout(Duration::from_secs(60));
             let (client, connection) = config.connect(NoTls).await.unwrap();
             tokio::spawn(connection);
             if number == 0 {

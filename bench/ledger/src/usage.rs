@@ -20,7 +20,9 @@ impl Usage {
     }
 
     pub fn since(&self, before: &Self) -> Duration {
-        let started = |name: &str| before.0.iter().find(|(other, _)| other == name).map_or(Duration::ZERO, |(_, time)| *time);
+        let started = |name: &str| {
+            before.0.iter().find(|(other, _)| other == name).map_or(Duration::ZERO, |(_, time)| *time)
+        };
         self.0.iter().map(|(name, time)| time.saturating_sub(started(name))).sum()
     }
 }
@@ -45,7 +47,8 @@ fn ticks(name: &str) -> Duration {
 pub fn rss_bytes(processes: &[u32]) -> u64 {
     if processes.is_empty() {
         let statm = read_to_string("/proc/self/statm").unwrap_or_default();
-        return statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * PAGE_BYTES;
+        return statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0)
+            * PAGE_BYTES;
     }
     let pss = |name: &String| {
         let rollup = read_to_string(format!("/proc/{name}/smaps_rollup")).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! The publisher: writes tiles, entry bundles and the checkpoint behind the committer, for readers and witnesses.
 //!
-//! Each file is written under another name, made durable and renamed; folders are made durable before the checkpoint
+//! Each file is written under another name, made durable and renamed, many at once; folders are made durable before the checkpoint
 //! that needs their files; full tiles are never written twice.
 
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use killick_tlog::tile::{CHECKPOINT_PATH, Tile, TileKind, append_entry, format_h
 use killick_tlog::tree::TileTree;
 
 use crate::committer::StopOnPanic;
-use crate::disk::{create_folder, read_file, replace_file, sync_folder};
+use crate::disk::{create_folder, read_file, replace_file, replace_files, sync_folder};
 use crate::error::LedgerError;
 use crate::journal::Segments;
 use crate::limits::{PUBLISH_BYTES, PUBLISH_WITHIN};
@@ -49,16 +49,17 @@ impl Folder {
         checkpoint: &str,
     ) -> Result<(), LedgerError> {
         let mut changed = BTreeSet::new();
+        let mut files = Vec::new();
         let mut full = Vec::new();
         for (entry, leaf) in entries {
             append_entry(&mut self.bundle, entry).map_err(|_| LedgerError::TooLarge(entry.len()))?;
             for (tile, hashes) in self.tree.push(leaf) {
                 if tile.kind() == TileKind::Hashes(0) {
                     let bundle = std::mem::take(&mut self.bundle);
-                    self.write_full(tile.of(TileKind::Entries), &bundle, &mut changed)?;
+                    files.extend(self.prepare_full(tile.of(TileKind::Entries), bundle, &mut changed)?);
                     full.push(tile.of(TileKind::Entries));
                 }
-                self.write_full(tile, &format_hashes(&hashes), &mut changed)?;
+                files.extend(self.prepare_full(tile, format_hashes(&hashes), &mut changed)?);
                 full.push(tile);
             }
         }
@@ -67,13 +68,13 @@ impl Folder {
                 continue;
             }
             if tile.kind() == TileKind::Hashes(0) {
-                let bundle = std::mem::take(&mut self.bundle);
-                self.write(tile.of(TileKind::Entries), &bundle, &mut changed)?;
-                self.bundle = bundle;
+                let bundle = self.bundle.clone();
+                files.push(self.prepare(tile.of(TileKind::Entries), bundle, &mut changed)?);
             }
-            self.write(tile, &format_hashes(&hashes), &mut changed)?;
+            files.push(self.prepare(tile, format_hashes(&hashes), &mut changed)?);
             self.written.insert(tile);
         }
+        replace_files(&files, 0o644)?;
         // Deepest first: a folder's name is in its parent.
         for folder in changed.iter().rev() {
             sync_folder(folder)?;
@@ -101,20 +102,22 @@ impl Folder {
         self.written.retain(|written| !same_place(written));
     }
 
+    /// What is to be written for a full tile; nothing if it is there.
+    ///
     /// INVARIANT: a full tile, once there, is never changed.
-    fn write_full(
+    fn prepare_full(
         &mut self,
         tile: Tile,
-        bytes: &[u8],
+        bytes: Vec<u8>,
         changed: &mut BTreeSet<PathBuf>,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<Option<(PathBuf, Vec<u8>)>, LedgerError> {
         let path = self.path.join(tile.path());
         match read_file(&path, BUNDLE_BYTES_MAX)? {
-            None => self.write(tile, bytes, changed),
+            None => self.prepare(tile, bytes, changed).map(Some),
             // Written before a crash, and not under a checkpoint then.
             Some(found) if found == bytes => {
                 changed.extend(path.parent().map(Path::to_owned));
-                Ok(())
+                Ok(None)
             }
             Some(_) => {
                 let problem =
@@ -124,12 +127,13 @@ impl Folder {
         }
     }
 
-    fn write(
+    /// Sees to it that the tile's folder is there.
+    fn prepare(
         &mut self,
         tile: Tile,
-        bytes: &[u8],
+        bytes: Vec<u8>,
         changed: &mut BTreeSet<PathBuf>,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<(PathBuf, Vec<u8>), LedgerError> {
         let path = self.path.join(tile.path());
         let parents = path.ancestors().skip(1).take_while(|parent| parent.starts_with(&self.path));
         let missing: Vec<_> =
@@ -139,7 +143,7 @@ impl Folder {
             self.folders.extend(missing);
         }
         changed.extend(path.parent().map(Path::to_owned));
-        replace_file(&path, bytes, 0o644)
+        Ok((path, bytes))
     }
 }
 
