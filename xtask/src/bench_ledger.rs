@@ -15,8 +15,8 @@ const MANIFEST: [&str; 4] = ["--release", "--locked", "--manifest-path", "bench/
 const HEAD: &str = "# The ledger, measured\n\nWritten by `cargo xtask bench ledger`. Durable appends of 512-byte entries, \
 all on one file system, one after the other in one run.\nCallers and peers share the machine: processor time and memory \
 of what runs in the bench's process (killick, SQLite) include\nthe callers, PostgreSQL's are its server's. At a fixed rate, \
-latency counts from the intended time. Why the goals that are missed are missed: `docs/performance.md`. A ratio to the floor \
-below 1 says that the machine was busy:\nthe floor's one thread then waits for a processor, not for the disk, and that goal shows nothing.";
+latency counts from the intended time. A ratio to the floor below 1\nsays that the machine was busy: the floor's one thread \
+then waits for a processor, and that goal shows nothing. Why goals are\nmissed: `docs/performance.md`.";
 
 /// Builds and runs the bench. Its last line on standard output is one JSON object. Errs if a goal is missed.
 pub fn ledger(root: &Path, report: &mut Report, entries: u64) -> Result<(), String> {

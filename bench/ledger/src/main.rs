@@ -177,12 +177,14 @@ fn measure_ledger(
     let peak = bench.bounded("killick", &log, PEAK, arguments.entries, Duration::from_secs(3_600));
     goals.push(goal("durable 512-byte entries/s at the peak", "least", 400_000.0, peak.rps()));
     let median = (before + after) / 2.0;
-    goals.push(goal(
-        "p50 at 5,000/s, as a multiple of the raw fdatasync median",
-        "most",
-        2.5,
-        open.p50 as f64 / median,
-    ));
+    let name = "p50 at 5,000/s, as a multiple of the raw fdatasync median";
+    let mut ratio = goal(name, "most", 2.5, open.p50 as f64 / median);
+    if (open.p50 as f64) < median {
+        // Nothing is faster than what it is made of: the floor's thread has waited for a processor.
+        ratio["met"] = false.into();
+        ratio["note"] = "not shown: the machine was too busy for a floor".into();
+    }
+    goals.push(ratio);
     let [_, second, _, last] = peak.rss_bytes;
     goals.push(goal(
         "resident MiB at the peak, bounded",

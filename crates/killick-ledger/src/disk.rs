@@ -122,3 +122,24 @@ impl LogReader for LogFolder {
         read_file(&self.0.join(path), BUNDLE_BYTES_MAX).map_err(read)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_failure_among_many_files_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |number: u8| folder.path().join(number.to_string());
+        let mut files: Vec<_> = (0..50).map(|number| (path(number), vec![number; 100])).collect();
+        replace_files(&files, 0o644).unwrap();
+        for (path, bytes) in &files {
+            assert_eq!(&fs::read(path).unwrap(), bytes);
+        }
+        let absent = folder.path().join("absent/tile");
+        files.insert(25, (absent.clone(), vec![1]));
+        let error = replace_files(&files, 0o644).unwrap_err().to_string();
+        assert!(error.contains(&absent.display().to_string()), "{error}");
+        replace_files(&[], 0o644).unwrap();
+    }
+}
