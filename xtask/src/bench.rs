@@ -102,7 +102,7 @@ const HEAD: &str = "# The proof core, measured\n\nWritten by `cargo xtask bench 
 the Ed25519 verifications that it contains\ntake alone, by the same library on the same bytes in the same rounds. \
 Allocations are counted by a program of its own.";
 
-fn items(value: &Value, name: &str) -> Vec<Value> {
+pub(crate) fn items(value: &Value, name: &str) -> Vec<Value> {
     value.get(name).and_then(Value::as_array).cloned().unwrap_or_default()
 }
 
@@ -147,7 +147,7 @@ fn table(runs: &[Value], goals: &[Value]) -> String {
 }
 
 /// Runs cargo and reads the last line that it prints.
-fn last_json(root: &Path, arguments: &[&str]) -> Result<Value, String> {
+pub(crate) fn last_json(root: &Path, arguments: &[&str]) -> Result<Value, String> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let output = Command::new(cargo)
         .args(arguments)

@@ -5,6 +5,7 @@
 //! nothing may be skipped: what would be skipped is then an error.
 
 mod bench;
+mod bench_ledger;
 mod fuzz;
 mod long;
 mod machine;
@@ -78,6 +79,9 @@ enum Task {
     Bench {
         /// Which one
         name: Bench,
+        /// Entries at the peak of the ledger's bench; 10000000 takes minutes and 12 GB
+        #[arg(long, default_value_t = 100_000)]
+        entries: u64,
     },
     /// Runs for hours; the last result is kept under docs/measured
     Long {
@@ -95,6 +99,8 @@ enum Bench {
     Proof,
     /// The log's mathematics: offline verification, proofs
     Tlog,
+    /// The ledger beside SQLite, PostgreSQL and the bare disk
+    Ledger,
 }
 
 fn main() -> ExitCode {
@@ -123,8 +129,9 @@ fn main() -> ExitCode {
             let order = mutants::Order { shard, resume, files: file, secs_max: secs };
             mutants::mutants(&root, &mut report, &order)
         }
-        Task::Bench { name: Bench::Proof } => bench::proof(&root, &mut report),
-        Task::Bench { name: Bench::Tlog } => bench::tlog(&root, &mut report),
+        Task::Bench { name: Bench::Proof, .. } => bench::proof(&root, &mut report),
+        Task::Bench { name: Bench::Tlog, .. } => bench::tlog(&root, &mut report),
+        Task::Bench { name: Bench::Ledger, entries } => bench_ledger::ledger(&root, &mut report, entries),
         Task::Long { name, amount } => long::long(&root, &mut report, name, amount),
     };
     report.finish(outcome, started.elapsed())

@@ -19,7 +19,7 @@ const DEBIAN: [(&str, &str); 6] = [
 
 /// Installs everything; skips, or errs with `CI=true`, what cannot be had.
 pub fn set_up(root: &Path, report: &mut Report) -> Result<(), String> {
-    debian(root, report)?;
+    debian(root, report, &DEBIAN)?;
     python_packages(root, report)?;
     node_packages(root, report)?;
     go_program(root, report)
@@ -38,9 +38,17 @@ pub fn environment(root: &Path) -> Vec<(&'static str, String)> {
     found
 }
 
-fn debian(root: &Path, report: &mut Report) -> Result<(), String> {
+/// What `bench ledger` alone needs: PostgreSQL, to measure beside it.
+const DEBIAN_BENCH: [(&str, &str); 1] = [("postgresql", "/usr/lib/postgresql")];
+
+/// Installs what a bench is measured beside; skips, or errs with `CI=true`, what cannot be had.
+pub fn set_up_bench(root: &Path, report: &mut Report) -> Result<(), String> {
+    debian(root, report, &DEBIAN_BENCH)
+}
+
+fn debian(root: &Path, report: &mut Report, packages: &[(&str, &str)]) -> Result<(), String> {
     let missing: Vec<&str> =
-        DEBIAN.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(package, _)| *package).collect();
+        packages.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(package, _)| *package).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -2,6 +2,8 @@
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use killick_tlog::LogError;
 use killick_tlog::limits::BUNDLE_BYTES_MAX;
@@ -79,6 +81,33 @@ pub(crate) fn replace_file(
     disk.rename(&temporary, path).map_err(|source| LedgerError::io("cannot write", path, source))
 }
 
+/// [`replace_file`] for many files, several at once. Nearly all of the time of one is spent waiting for its sync, and a
+/// file system makes syncs that come together durable in one go. Errs with one of the failures; then some of the files
+/// may be in place, as after a crash.
+pub(crate) fn replace_files(
+    disk: &dyn Storage,
+    files: &[(PathBuf, Vec<u8>)],
+    mode: u32,
+) -> Result<(), LedgerError> {
+    let rest = Mutex::new(files.iter());
+    let next = || rest.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || -> Result<(), LedgerError> {
+        while let Some((path, bytes)) = next() {
+            replace_file(disk, path, bytes, mode)?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let spawn =
+            |_| thread::Builder::new().name("killick-tiles".to_owned()).spawn_scoped(scope, work).ok();
+        // Where the system gives no more threads, this one does the work alone.
+        let others: Vec<_> = (1..files.len().min(disk.writers())).map_while(spawn).collect();
+        let own = work();
+        let panicked = |_| Err(LedgerError::Stopped("a writer of tiles has panicked".to_owned()));
+        others.into_iter().map(|other| other.join().unwrap_or_else(panicked)).fold(own, Result::and)
+    })
+}
+
 /// A file's bytes; `None` if there is none. Errs on anything but a regular file of at most `bytes_max` bytes.
 pub(crate) fn read_file(
     disk: &dyn Storage,
@@ -122,5 +151,26 @@ impl LogReader for LogFolder {
         }
         let read = |error: LedgerError| LogError::Read { path: path.to_owned(), problem: error.to_string() };
         read_file(&*self.disk, &self.path.join(path), BUNDLE_BYTES_MAX).map_err(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_failure_among_many_files_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |number: u8| folder.path().join(number.to_string());
+        let mut files: Vec<_> = (0..50).map(|number| (path(number), vec![number; 100])).collect();
+        replace_files(&*system_disk(), &files, 0o644).unwrap();
+        for (path, bytes) in &files {
+            assert_eq!(&std::fs::read(path).unwrap(), bytes);
+        }
+        let absent = folder.path().join("absent/tile");
+        files.insert(25, (absent.clone(), vec![1]));
+        let error = replace_files(&*system_disk(), &files, 0o644).unwrap_err().to_string();
+        assert!(error.contains(&absent.display().to_string()), "{error}");
+        replace_files(&*system_disk(), &[], 0o644).unwrap();
     }
 }

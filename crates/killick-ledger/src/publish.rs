@@ -1,6 +1,6 @@
 //! The publisher: writes tiles, entry bundles and the checkpoint behind the committer, for readers and witnesses.
 //!
-//! Each file is written under another name, made durable and renamed; folders are made durable before the checkpoint
+//! Each file is written under another name, made durable and renamed, many at once; folders are made durable before the checkpoint
 //! that needs their files; full tiles are never written twice.
 
 use std::collections::BTreeSet;
@@ -13,7 +13,7 @@ use killick_tlog::tile::{CHECKPOINT_PATH, Tile, TileKind, append_entry, format_h
 use killick_tlog::tree::TileTree;
 
 use crate::committer::StopOnPanic;
-use crate::disk::{create_folder, read_file, replace_file, sync_folder};
+use crate::disk::{create_folder, read_file, replace_file, replace_files, sync_folder};
 use crate::error::LedgerError;
 use crate::fault::{Rule, holds};
 use crate::journal::Segments;
@@ -52,6 +52,7 @@ impl Folder {
         checkpoint: &str,
     ) -> Result<(), LedgerError> {
         let mut changed = BTreeSet::new();
+        let mut files = Vec::new();
         let mut full = Vec::new();
         if !holds(Rule::CheckpointLast) {
             replace_file(&*self.disk, &self.path.join(CHECKPOINT_PATH), checkpoint.as_bytes(), 0o644)?;
@@ -61,10 +62,10 @@ impl Folder {
             for (tile, hashes) in self.tree.push(leaf) {
                 if tile.kind() == TileKind::Hashes(0) {
                     let bundle = std::mem::take(&mut self.bundle);
-                    self.write_once(tile.of(TileKind::Entries), &bundle, &mut changed)?;
+                    files.extend(self.prepare_once(tile.of(TileKind::Entries), bundle, &mut changed)?);
                     full.push(tile.of(TileKind::Entries));
                 }
-                self.write_once(tile, &format_hashes(&hashes), &mut changed)?;
+                files.extend(self.prepare_once(tile, format_hashes(&hashes), &mut changed)?);
                 full.push(tile);
             }
         }
@@ -73,13 +74,13 @@ impl Folder {
                 continue;
             }
             if tile.kind() == TileKind::Hashes(0) {
-                let bundle = std::mem::take(&mut self.bundle);
-                self.write_once(tile.of(TileKind::Entries), &bundle, &mut changed)?;
-                self.bundle = bundle;
+                let bundle = self.bundle.clone();
+                files.extend(self.prepare_once(tile.of(TileKind::Entries), bundle, &mut changed)?);
             }
-            self.write_once(tile, &format_hashes(&hashes), &mut changed)?;
+            files.extend(self.prepare_once(tile, format_hashes(&hashes), &mut changed)?);
             self.written.insert(tile);
         }
+        replace_files(&*self.disk, &files, 0o644)?;
         // Deepest first: a folder's name is in its parent.
         for folder in changed.iter().rev().filter(|_| holds(Rule::TileNamesBeforeCheckpoint)) {
             sync_folder(&*self.disk, folder)?;
@@ -116,20 +117,22 @@ impl Folder {
         self.disk.remove_folder(path)
     }
 
+    /// What is to be written for a tile; nothing if it is there.
+    ///
     /// INVARIANT: a tile, full or partial, once there, is never changed: readers may have seen it.
-    fn write_once(
+    fn prepare_once(
         &mut self,
         tile: Tile,
-        bytes: &[u8],
+        bytes: Vec<u8>,
         changed: &mut BTreeSet<PathBuf>,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<Option<(PathBuf, Vec<u8>)>, LedgerError> {
         let path = self.path.join(tile.path());
         match read_file(&*self.disk, &path, BUNDLE_BYTES_MAX)? {
-            None => self.write(tile, bytes, changed),
+            None => self.prepare(tile, bytes, changed).map(Some),
             // Written before a crash, and not under a checkpoint then.
             Some(found) if found == bytes => {
                 changed.extend(path.parent().map(Path::to_owned));
-                Ok(())
+                Ok(None)
             }
             Some(_) => {
                 let problem =
@@ -139,12 +142,13 @@ impl Folder {
         }
     }
 
-    fn write(
+    /// Sees to it that the tile's folder is there.
+    fn prepare(
         &mut self,
         tile: Tile,
-        bytes: &[u8],
+        bytes: Vec<u8>,
         changed: &mut BTreeSet<PathBuf>,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<(PathBuf, Vec<u8>), LedgerError> {
         let path = self.path.join(tile.path());
         let parents = path.ancestors().skip(1).take_while(|parent| parent.starts_with(&self.path));
         let missing: Vec<_> =
@@ -154,7 +158,7 @@ impl Folder {
             self.folders.insert(folder);
         }
         changed.extend(path.parent().map(Path::to_owned));
-        replace_file(&*self.disk, &path, bytes, 0o644)
+        Ok((path, bytes))
     }
 }
 

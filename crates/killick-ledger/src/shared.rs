@@ -123,9 +123,13 @@ impl Shared {
             return Err(LedgerError::Full);
         }
         queue.bytes = bytes;
+        // The committer, the only one to take, waits for the first entry alone: to wake costs a system call.
+        let first = queue.pending.is_empty();
         queue.pending.push_back(pending);
         drop(queue);
-        self.queue_filled.notify_one();
+        if first {
+            self.queue_filled.notify_one();
+        }
         Ok(())
     }
 
@@ -137,6 +141,14 @@ impl Shared {
                 return None;
             }
             queue = self.queue_filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        let waiting = queue.pending.len();
+        if waiting <= entries_max && queue.bytes + 2 * waiting <= bytes_max {
+            // All of it, without moving one by one what callers would have to wait for.
+            queue.bytes = 0;
+            let batch = std::mem::replace(&mut queue.pending, VecDeque::with_capacity(waiting));
+            drop(queue);
+            return Some(batch.into());
         }
         let (mut batch, mut bytes) = (Vec::new(), 0_usize);
         while let Some(pending) = queue.pending.front() {
@@ -266,10 +278,14 @@ impl Shared {
         let size = head.size;
         *lock(&self.published) = head;
         let mut unpublished = lock(&self.unpublished);
-        while unpublished.first < size && unpublished.entries.pop_front().is_some() {
-            unpublished.first += 1;
-        }
+        let count = usize::try_from(size.saturating_sub(unpublished.first)).unwrap_or(usize::MAX);
+        let count = count.min(unpublished.entries.len());
+        let rest = unpublished.entries.split_off(count);
+        let gone = std::mem::replace(&mut unpublished.entries, rest);
+        unpublished.first += count as u64;
         drop(unpublished);
+        // Freed when the committer can go on: there are tens of thousands.
+        drop(gone);
         self.published_size.send_replace(size);
     }
 

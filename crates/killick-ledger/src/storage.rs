@@ -8,6 +8,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::limits::TILE_WRITERS_MAX;
 use nix::fcntl::OFlag;
 
 /// The disk under a ledger.
@@ -32,6 +33,11 @@ pub(crate) enum Access {
 
 /// Files and folders by their paths.
 pub(crate) trait Storage: Debug + Send + Sync {
+    /// How many files are best written at once.
+    fn writers(&self) -> usize {
+        1
+    }
+
     /// What is there; `None` if nothing is.
     fn kind(&self, path: &Path) -> io::Result<Option<Kind>>;
 
@@ -123,6 +129,10 @@ pub(crate) fn system_disk() -> Disk {
 }
 
 impl Storage for SystemDisk {
+    fn writers(&self) -> usize {
+        TILE_WRITERS_MAX
+    }
+
     fn kind(&self, path: &Path) -> io::Result<Option<Kind>> {
         match fs::metadata(path) {
             Ok(found) if found.is_file() => Ok(Some(Kind::File(found.len()))),

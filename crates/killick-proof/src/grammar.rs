@@ -126,6 +126,9 @@ impl BundleRef {
     }
 }
 
+/// What a capability bundle stands for; or why there is none, and a near name.
+pub type FindBundle<'a> = dyn Fn(&BundleRef) -> Result<Grant, (String, Option<String>)> + 'a;
+
 impl fmt::Display for BundleRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.version {
@@ -189,10 +192,7 @@ impl Grant {
 
     /// Puts what each capability bundle stands for in the place of its name. `find` gives it, or says why there is none.
     /// Errs at the column of the name; also if a bundle names another one, or grants what is granted already, but otherwise.
-    pub fn unfold(
-        mut self,
-        find: &dyn Fn(&BundleRef) -> Result<Grant, (String, Option<String>)>,
-    ) -> Result<Grant, GrammarError> {
+    pub fn unfold(mut self, find: &FindBundle<'_>) -> Result<Grant, GrammarError> {
         for (index, bundle) in std::mem::take(&mut self.bundles).iter().enumerate() {
             let column = self.columns.bundles.get(index).copied().unwrap_or(1);
             let fail = |(message, suggestion)| GrammarError { column, message, suggestion };

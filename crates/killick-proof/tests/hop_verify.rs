@@ -546,7 +546,7 @@ fn an_svid_shown_with_the_chain_binds_a_registered_agent_to_a_key_of_its_own() {
         (format!("{svid};a=1"), NOW, Code::HttpAmbiguous),
         ("\"text\"".to_owned(), NOW, Code::HttpAmbiguous),
         (":####:".to_owned(), NOW, Code::HttpAmbiguous),
-        (vec![svid.as_str(); 9].join(", "), NOW, Code::LimitSize),
+        ([svid.as_str(); 9].join(", "), NOW, Code::LimitSize),
     ] {
         assert_eq!(rotated.verdict(Some(&shown), now), Err(code), "{shown}");
     }
