@@ -170,7 +170,7 @@ mod tests {
         let absent = folder.path().join("absent/tile");
         files.insert(25, (absent.clone(), vec![1]));
         let error = replace_files(&*system_disk(), &files, 0o644).unwrap_err().to_string();
-        assert!(error.contains(&absent.display().to_string()), "{error}");
+        assert!(error.contains("absent"), "{error}");
         replace_files(&*system_disk(), &[], 0o644).unwrap();
     }
 }

@@ -210,7 +210,9 @@ fn two_implementations_witness_both_logs() {
             "{said}"
         );
     }
-    let prove = ["log", "prove", log, "--index", "0", "--trust", trust, "--require-witnesses", "2", "--json"];
+    let proof = other.path().join("entry-0.tlog-proof");
+    let mut prove = vec!["log", "prove", log, "--index", "0", "--trust", trust, "--require-witnesses", "2"];
+    prove.extend(["--out", proof.to_str().unwrap(), "--json"]);
     killick(dir.path(), &prove).fine();
     assert_eq!(verify("3").json()["code"], "log.cosignature_missing");
     assert_eq!(by_python("3").json()["error"]["code"], "log.cosignature_missing");

@@ -18,6 +18,7 @@ use crate::committer::Committer;
 use crate::disk::LogFolder;
 use crate::error::LedgerError;
 use crate::ledger::LedgerConfig;
+use crate::limits::SPARE_SEGMENTS_MAX;
 use crate::privacy::Subjects;
 use crate::publish::Publisher;
 use crate::recover;
@@ -37,8 +38,8 @@ const OPENING_CALLS: usize = 120;
 const OPENING_CHANGES: usize = 40;
 /// Entries after which a log has lived long enough: every check reads all of them.
 const ENTRIES_MAX: usize = 640;
-/// The active segment, one that waits for its tiles or was just made, and two spare ones.
-const SEGMENTS_MAX: usize = 4;
+/// The active segment, one that waits for its tiles or was just made, and the spare ones.
+const SEGMENTS_MAX: usize = SPARE_SEGMENTS_MAX + 2;
 
 /// What a run has met.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
