@@ -54,7 +54,7 @@ fn from_a_receipt_to_the_model_and_back_to_the_effect() {
         (&by_receipt["chain"]["state"], &link["grant"]),
         (&"verified".into(), &"read:invoices".into())
     );
-    assert_eq!((&link["holder"], &link["holder"]), (&entry["agent"], &entry["path"][0]));
+    assert_eq!((&link["holder"], &link["key"]), (&entry["agent"], &entry["keyid"]));
     assert_eq!(by_receipt["issued"]["entry"]["act"]["jti"], link["jti"]);
     assert_eq!(by_receipt["onboarded"]["entry"]["act"]["agent"], entry["agent"]);
     for part in ["decision", "outcome", "issued", "onboarded"] {
@@ -113,18 +113,36 @@ fn nothing_is_traced_through_what_was_changed() {
     let trace = || killick(&dir, &["trace", receipt.to_str().unwrap(), "--json"]);
     trace().fine();
 
-    // A chain that is not the one of the entry, and one whose signature is another.
+    // A chain that is not the one of the entry.
     let chains = dir.join("gateway-state/chains.jsonl");
     let kept = std::fs::read_to_string(&chains).unwrap();
     let line: Value = serde_json::from_str(kept.lines().next().unwrap()).unwrap();
-    let other = std::fs::read_to_string(&receipt).unwrap().replace(char::is_whitespace, "");
-    for chain in [line["chain"].as_str().unwrap().replace("eyJ", "eyK"), format!("a.{other}.c")] {
+    for chain in [line["chain"].as_str().unwrap().replace("eyJ", "eyK"), "no chain".to_owned(), String::new()]
+    {
         let mut changed = line.clone();
         changed["chain"] = chain.into();
         std::fs::write(&chains, format!("{changed}\n")).unwrap();
         let answer = trace();
-        assert!(matches!(answer.code, 2 | 5), "{answer:?}");
+        let said = answer.json();
+        assert_eq!((answer.code, &said["chain"]["code"]), (5, &"trace.chain".into()), "{answer:?}");
+        assert_eq!(
+            (&said["issued"], said["chain"]["links"].as_array().unwrap().len()),
+            (&Value::Null, 0),
+            "{said}"
+        );
     }
+    // One whose signature is another's: the installation's keys were replaced in the trust file.
+    std::fs::write(&chains, &kept).unwrap();
+    let trust = dir.join("trust.json");
+    let good = std::fs::read_to_string(&trust).unwrap();
+    let mut other: Value = serde_json::from_str(&good).unwrap();
+    other["token_keys"] = serde_json::json!([other["gateway"]["jwk"]]);
+    std::fs::write(&trust, other.to_string()).unwrap();
+    let answer = trace();
+    assert_eq!((answer.code, &answer.json()["chain"]["code"]), (5, &"token.issuer".into()), "{answer:?}");
+    let told = killick(&dir, &["trace", receipt.to_str().unwrap()]);
+    assert!(told.out.contains("NOT VERIFIED, jti") && !told.out.contains("signed, jti"), "{told:?}");
+    std::fs::write(&trust, good).unwrap();
     // Without it, the rest is traced and that it is not there is said.
     std::fs::write(&chains, "").unwrap();
     assert_eq!(trace().fine().json()["chain"]["state"], "not kept here");

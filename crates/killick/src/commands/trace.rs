@@ -19,7 +19,7 @@ use crate::chain_file;
 use crate::commands::agent::time_text;
 use crate::commands::token::grant_of;
 use crate::folder::{Folder, read_text, write_whole};
-use crate::output::{Exit, Failure, Outcome, Paint, Ui};
+use crate::output::{Exit, Failure, Outcome, Paint, Ui, visible};
 
 /// An entry of a log that verified.
 #[derive(Clone)]
@@ -72,9 +72,6 @@ pub fn run(folder: &Folder, ui: Ui, what: &str, picture: Option<&Path>) -> Outco
         decided.decision.text(name).is_some_and(|pseudonym| directory.erased.contains(pseudonym))
     };
     let erased: Vec<&str> = ["owner", "principal"].into_iter().filter(|name| erased(name)).collect();
-    if let Some(path) = picture {
-        write_whole(path, svg(&nodes(&decided, &erased)).as_bytes(), 0o644)?;
-    }
     let proof = |log: &LogFolder, found: &Found| prove(log, Some(&trust), Wanted::Index(found.index));
     let gateway = LogFolder::new(folder.log());
     let directory_log = LogFolder::new(folder.directory_log());
@@ -89,6 +86,9 @@ pub fn run(folder: &Folder, ui: Ui, what: &str, picture: Option<&Path>) -> Outco
         let proved = proof(log, found).map_err(|error| unverified(name, &error))?;
         proofs.insert(name, json!({ "index": found.index, "entry": found.entry, "proof": proved.text }));
     }
+    if let Some(path) = picture {
+        write_whole(path, svg(&nodes(&decided, &chain, &erased)).as_bytes(), 0o644)?;
+    }
     let shown = json!({
         "log": head(&decided.log), "directory_log": head(&directory.log), "chain": chain.shown(),
         "decision": proofs.get("decision"), "outcome": proofs.get("outcome"), "issued": proofs.get("issued"),
@@ -97,7 +97,7 @@ pub fn run(folder: &Folder, ui: Ui, what: &str, picture: Option<&Path>) -> Outco
     ui.result(&shown, |paint| told(&decided, &directory, &chain, &erased, picture, paint));
     match &chain.state {
         // Told above; a chain that does not verify is no proof of anything.
-        State::Wrong(_) => Ok(Exit::NotVerified.into()),
+        State::Wrong { .. } => Ok(Exit::NotVerified.into()),
         State::Verified | State::Absent => Ok(Exit::Fine.into()),
     }
 }
@@ -138,8 +138,10 @@ fn find(folder: &Folder, trust: &Trust, target: &Target, what: &str) -> Result<D
         let found = Found { index, entry };
         let is_named = matches!(target, Target::Request(id) if found.text("id") == Some(id));
         match found.text("kind") {
-            Some("decision") if is_wanted || is_named => decision = Some(found),
-            Some("outcome") if of(&found) == decision.as_ref().map(|decision| decision.index) => {
+            Some("decision") if (is_wanted || is_named) && decision.is_none() => decision = Some(found),
+            Some("outcome")
+                if outcome.is_none() && of(&found).is_some_and(|index| is_of(&decision, index)) =>
+            {
                 outcome = Some(found)
             }
             _ if is_wanted => other = Some(found),
@@ -171,6 +173,10 @@ fn find(folder: &Folder, trust: &Trust, target: &Target, what: &str) -> Result<D
     }
 }
 
+fn is_of(decision: &Option<Found>, index: u64) -> bool {
+    decision.as_ref().is_some_and(|decision| decision.index == index)
+}
+
 fn of(outcome: &Found) -> Option<u64> {
     outcome.entry.get("decision").and_then(Value::as_u64)
 }
@@ -186,7 +192,10 @@ enum State {
     Verified,
     /// It is not kept here: forgotten with somebody who was erased, or the folder is a copy of the log alone.
     Absent,
-    Wrong(String),
+    Wrong {
+        code: String,
+        why: String,
+    },
 }
 
 impl Chain {
@@ -201,18 +210,23 @@ impl Chain {
         let Some(compact) = kept.get(&hash).cloned() else {
             return Ok(Self { hash, read: None, state: State::Absent });
         };
-        let state = if base64url(&killick_proof::keys::sha256(compact.as_bytes())) == hash {
-            None
-        } else {
-            Some(State::Wrong("it is another chain than the entry names".to_owned()))
-        };
+        if base64url(&killick_proof::keys::sha256(compact.as_bytes())) != hash {
+            let why = "it is another chain than the entry names".to_owned();
+            return Ok(Self {
+                hash,
+                read: None,
+                state: State::Wrong { code: "trace.chain".to_owned(), why },
+            });
+        }
         // As of the decision: since then it may have expired.
         let at = decision.entry.get("at").and_then(Value::as_u64).unwrap_or_default();
         let read = chain_file::read(compact, keys, UnixTime::from_micros(at))?;
-        let state = state.unwrap_or_else(|| match &read.verdict {
+        let state = match &read.verdict {
             Ok(_) => State::Verified,
-            Err(refusal) => State::Wrong(refusal.detail().to_owned()),
-        });
+            Err(refusal) => {
+                State::Wrong { code: refusal.code().as_str().to_owned(), why: refusal.detail().to_owned() }
+            }
+        };
         Ok(Self { hash, read: Some(read), state })
     }
 
@@ -220,7 +234,11 @@ impl Chain {
         self.read.iter().flat_map(|read| read.claims.iter().flatten())
     }
 
+    /// Of a chain that verified: no other says which token it was.
     fn root_jti(&self) -> Option<&str> {
+        if !matches!(self.state, State::Verified) {
+            return None;
+        }
         self.links().next().map(|claims| claims.jti.as_str())
     }
 
@@ -228,7 +246,7 @@ impl Chain {
         match &self.state {
             State::Verified => "verified".to_owned(),
             State::Absent => "not kept here".to_owned(),
-            State::Wrong(why) => format!("NOT VERIFIED: {why}"),
+            State::Wrong { why, .. } => format!("NOT VERIFIED: {why}"),
         }
     }
 
@@ -241,7 +259,11 @@ impl Chain {
                 "iat": claims.iat, "exp": claims.exp,
             })
         };
-        json!({ "hash": self.hash, "state": self.word(), "links": self.links().map(link).collect::<Vec<_>>() })
+        let code = match &self.state {
+            State::Wrong { code, .. } => Some(code),
+            State::Verified | State::Absent => None,
+        };
+        json!({ "hash": self.hash, "state": self.word(), "code": code, "links": self.links().map(link).collect::<Vec<_>>() })
     }
 }
 
@@ -250,11 +272,15 @@ impl Directory {
     fn read(folder: &Folder, trust: &Trust, decision: &Found, root: Option<&str>) -> Result<Self, Failure> {
         let path = folder.directory_log();
         let agent = decision.entry.get("path").and_then(|path| path.get(0)).and_then(Value::as_str);
+        let decided = decision.entry.get("at").and_then(Value::as_u64).unwrap_or_default();
         let (mut onboarded, mut issued, mut erased) = (None, None, BTreeSet::new());
         let mut visit = |index: u64, bytes: &[u8]| {
             let Ok(entry) = serde_json::from_slice::<Value>(bytes) else { return };
             let found = Found { index, entry };
+            // What came after the decision is not where its right came from.
+            let is_before = found.entry.get("at").and_then(Value::as_u64).is_some_and(|at| at <= decided);
             match (found.text("kind"), found.act("change"), found.act("what")) {
+                (Some("agent" | "issue"), ..) if !is_before => {}
                 (Some("agent"), Some("onboarded"), _) if found.act("agent") == agent => {
                     onboarded = Some(found)
                 }
@@ -285,7 +311,7 @@ fn unverified(what: &str, error: &LogError) -> Failure {
 }
 
 /// What is drawn: for whom, from which model, through whom, what, and what came of it.
-fn nodes(decided: &Decided, erased: &[&str]) -> Vec<Node> {
+fn nodes(decided: &Decided, chain: &Chain, erased: &[&str]) -> Vec<Node> {
     let decision = &decided.decision;
     let mut nodes = Vec::new();
     for (role, name, note) in
@@ -300,6 +326,9 @@ fn nodes(decided: &Decided, erased: &[&str]) -> Vec<Node> {
     for (place, id) in path.filter_map(Value::as_str).enumerate() {
         let role = if place == 0 { "agent" } else { "sub-agent" };
         nodes.push(Node::new(role, id.rsplit('/').next().unwrap_or(id), id, ""));
+    }
+    if let State::Wrong { why, .. } = &chain.state {
+        nodes.push(Node::new("its right", "NOT VERIFIED", why, "node-deny"));
     }
     let action = decision.text("action").unwrap_or("an unknown operation");
     nodes.push(Node::new("asked for", action, decision.text("risk").unwrap_or(""), ""));
@@ -336,7 +365,7 @@ fn told(
     let decision = &decided.decision;
     let mut out = String::new();
     let mut line = |name: &str, value: &str, rests: &str| {
-        let _ = writeln!(out, "{name:<10} {value}  {}", paint.dim(rests));
+        let _ = writeln!(out, "{name:<10} {value}  {}", paint.dim(&visible(rests)));
     };
     let here = format!("entry {} of {}", decision.index, decided.log.origin);
     let at = |found: &Found| {
@@ -347,7 +376,7 @@ fn told(
         (Some("observe"), code) => {
             paint.yellow(&format!("permitted in observe mode, would have been {}", code.unwrap_or("denied")))
         }
-        (_, code) => paint.red(&format!("denied: {}", code.unwrap_or("-"))),
+        (_, code) => paint.red(&format!("denied: {}", visible(code.unwrap_or("-")))),
     };
     line("decision", &verdict, &format!("{here}, {}", at(decision)));
     match &decided.outcome {
@@ -374,13 +403,14 @@ fn told(
     ] {
         let Some(value) = decision.text(name) else { continue };
         let value = if erased.contains(&name) { "erased" } else { value };
-        line(label, value, &here);
+        line(label, &visible(value), &here);
     }
     let policies = decision.entry.get("policies").and_then(Value::as_array).into_iter().flatten();
     let policies: Vec<&str> = policies.filter_map(Value::as_str).collect();
-    line("policies", &policies.join(", "), &here);
+    line("policies", &visible(&policies.join(", ")), &here);
     let names_chain = format!("SHA-256 {} in {here}", chain.hash);
-    line("chain", &chain.word(), &names_chain);
+    line("chain", &visible(&chain.word()), &names_chain);
+    let signed = if matches!(chain.state, State::Verified) { "signed" } else { "NOT VERIFIED" };
     for (place, claims) in chain.links().enumerate() {
         let ours = claims.killick.as_ref();
         let (issuer, holder) = (ours.map(|ours| ours.issuer.as_str()), ours.map(|ours| ours.holder.as_str()));
@@ -390,7 +420,7 @@ fn told(
             holder.unwrap_or("-"),
             grant_of(claims).unwrap_or_default()
         );
-        line(&format!("  link {place}"), &says, &format!("signed, jti {}", claims.jti));
+        line(&format!("  link {place}"), &visible(&says), &format!("{signed}, jti {}", claims.jti));
     }
     let origin = &directory.log.origin;
     for (label, found) in [("granted", &directory.issued), ("onboarded", &directory.onboarded)] {
