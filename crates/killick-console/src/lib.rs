@@ -17,3 +17,4 @@ mod verification;
 
 pub use console::{Console, ConsoleConfig};
 pub use fleet::{AgentInfo, Fleet, FleetSource, ModelInfo, TokenInfo, fleet_source};
+pub use pages::is_hidden;

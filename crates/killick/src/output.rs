@@ -151,21 +151,13 @@ pub fn plain(error: &std::io::Error) -> String {
 pub fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() || is_hidden(character) {
+        if killick_console::is_hidden(character) {
             out.extend(character.escape_unicode());
         } else {
             out.push(character);
         }
     }
     out
-}
-
-/// Characters that are not seen, or that turn the direction of what follows: a line could be made to look like another.
-const fn is_hidden(character: char) -> bool {
-    matches!(
-        character,
-        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-    )
 }
 
 /// Keeps an error one sentence on one line, whatever a library put into it, and control characters off the terminal.

@@ -178,19 +178,21 @@ pub(crate) fn shown(text: &str) -> String {
     shown_to(text, TEXT_CHARS_MAX)
 }
 
+/// Whether a character is not seen, or turns the direction of what follows: a line could be made to look like another.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// [`shown`] with another bound, in characters.
 pub(crate) fn shown_to(text: &str, chars_max: usize) -> String {
-    let hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
     let mut out = String::new();
     for (count, c) in text.chars().enumerate() {
         if count == chars_max {
             out.push('…');
             break;
         }
-        if hidden(c) {
+        if is_hidden(c) {
             out.push_str(&format!("\\u{{{:x}}}", u32::from(c)));
         } else {
             out.push(c);

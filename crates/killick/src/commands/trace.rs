@@ -22,7 +22,6 @@ use crate::folder::{Folder, read_text, write_whole};
 use crate::output::{Exit, Failure, Outcome, Paint, Ui, visible};
 
 /// An entry of a log that verified.
-#[derive(Clone)]
 struct Found {
     index: u64,
     entry: Value,
